@@ -1,0 +1,269 @@
+/**
+ * The link between a supervisor and the server: JSON-RPC 2.0 over one WebSocket that the supervisor dials
+ * (subprotocol `corral-link.1`). Commands are idempotent by id and attempt and answer `accepted` at once;
+ * their end is an event. Source: 10-engine "The supervisor's link".
+ */
+import { z } from 'zod'
+import { errorDataSchema, eventSchemas, finalizationDataSchema, outputDataSchema, statusDataSchema } from './events.ts'
+import { failureReasonSchema } from './failures.ts'
+import { executionIdSchema, sessionIdSchema } from './ids.ts'
+import { kilocodeDataSchema } from './vocabulary.ts'
+
+export const linkSubprotocol = 'corral-link.1'
+export const linkProtocol = 1
+
+/** Close codes of the link. */
+export const linkClose = {
+  /** Broke the protocol: bad frame, a hole in the numbers, an event for a session of another sandbox. */
+  protocolError: 4400,
+  /** The token is not the one of this boot, or a newer incarnation has said hello. */
+  fenced: 4401,
+  /** Another protocol version; the sandbox is started anew before its next delivery. */
+  unsupportedProtocol: 4406,
+} as const
+
+/** What the supervisor reads from `/corral/state/boot.json` (mode 0600). */
+export const bootFileSchema = z.strictObject({
+  sandboxId: z.string(),
+  bootId: z.string(),
+  linkToken: z.string(),
+  doors: z.strictObject({ server: z.string(), gateway: z.string() }),
+})
+export type BootFile = z.infer<typeof bootFileSchema>
+
+const attempt = z.number().int().positive()
+const numberInSpool = z.number().int().nonnegative()
+
+const runningSchema = z.object({ executionId: executionIdSchema, attempt, begun: z.boolean() })
+
+export const helloSchema = z.object({
+  bootId: z.string(),
+  /** Each start of the supervisor takes the next number from a file; lower ones are fenced off. */
+  incarnation: z.number().int().positive(),
+  protocol: z.number().int(),
+  sessions: z.array(
+    z.object({
+      id: sessionIdSchema,
+      spools: z.array(z.object({ epoch: attempt, firstUnackedN: numberInSpool, lastN: numberInSpool })),
+      running: runningSchema.optional(),
+      workspace: z.object({ attempt: z.number().int().nonnegative(), state: z.enum(['absent', 'preparing', 'ready']) }),
+    }),
+  ),
+})
+export type Hello = z.infer<typeof helloSchema>
+
+export const welcomeSchema = z.object({
+  /** Names this connection; the server resends what it asked of an earlier one. */
+  linkId: z.string(),
+  sessions: z.array(
+    z.union([
+      z.object({ id: sessionIdSchema, release: z.literal(true) }),
+      z.object({
+        id: sessionIdSchema,
+        epoch: attempt,
+        ackedN: numberInSpool,
+        /** The execution that may go on; anything else is ended and reported `stopped` before new work is taken. */
+        mayRun: executionIdSchema.nullable(),
+      }),
+    ]),
+  ),
+})
+export type Welcome = z.infer<typeof welcomeSchema>
+
+const diffFileSchema = z.object({
+  path: z.string(),
+  status: z.enum(['added', 'modified', 'deleted', 'renamed']),
+  additions: z.number().int().nonnegative(),
+  deletions: z.number().int().nonnegative(),
+})
+
+/** What changed in the workspace since the session's start, tracked and untracked, committed or not. */
+export const workspaceDiffSchema = z.object({
+  base: z.string(),
+  files: z.array(diffFileSchema),
+  /** A unified diff; cut at 1 MiB, which `truncated` tells. */
+  patch: z.string(),
+  truncated: z.boolean(),
+})
+export type WorkspaceDiff = z.infer<typeof workspaceDiffSchema>
+
+/** `data` of the types that only the link knows; they become row changes, and never reach a viewer as they are. */
+export const linkOnlySchemas = {
+  /** End of `session.prepare`. */
+  prepared: z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), attempt, branch: z.string(), baseCommit: z.string(), reused: z.boolean() }),
+    z.object({ ok: z.literal(false), attempt, reason: failureReasonSchema, message: z.string() }),
+  ]),
+  /** Spooled with fsync before the prompt goes to the agent. */
+  accepted: z.object({ executionId: executionIdSchema, attempt }),
+  /** The agent has the prompt. Stored in the log as `started`. */
+  started: z.object({ executionId: executionIdSchema, attempt }),
+  /**
+   * End of the turn, made from the root session's own end of turn. Sent only when nothing of the execution runs any
+   * more, so it implies `stopped`.
+   */
+  outcome: z.object({
+    executionId: executionIdSchema,
+    attempt,
+    result: z.enum(['completed', 'failed']),
+    /** An assistant message or part of this attempt exists; what has not begun may be run again. */
+    begun: z.boolean(),
+    reason: failureReasonSchema.optional(),
+    message: z.string().max(4000).optional(),
+    workspace: z
+      .object({ branch: z.string().nullable(), head: z.string().nullable(), diff: workspaceDiffSchema.nullable() })
+      .optional(),
+  }),
+  /** Nothing of this execution runs any more. */
+  stopped: z.object({ executionId: executionIdSchema, attempt }),
+  /** End of `session.finalize`; the `finalization` events came before it. */
+  finalized: z.object({ executionId: executionIdSchema }),
+} as const
+
+/** Everything a supervisor may send, with the schema of its `data`. An `error` from below carries no `reason`. */
+export const upSchemas = {
+  kilocode: kilocodeDataSchema,
+  status: statusDataSchema,
+  output: outputDataSchema,
+  error: errorDataSchema.omit({ reason: true }),
+  finalization: finalizationDataSchema,
+  file_sync: eventSchemas.file_sync,
+  acp: eventSchemas.acp,
+  events_dropped: eventSchemas.events_dropped,
+  ...linkOnlySchemas,
+} as const
+export type UpType = keyof typeof upSchemas
+export type UpData = { [T in UpType]: z.infer<(typeof upSchemas)[T]> }
+
+export type UpEventOf<T extends UpType> = T extends UpType
+  ? { type: T; executionId?: z.infer<typeof executionIdSchema>; data: UpData[T] }
+  : never
+export type UpEvent = UpEventOf<UpType>
+
+/** Checked loosely at the frame; each event's `data` is checked on its own, so that one bad event spoils no other. */
+export const eventsSchema = z.object({
+  session: sessionIdSchema,
+  epoch: attempt,
+  /** `n` of the first event; the others follow without a gap. */
+  from: attempt,
+  events: z.array(z.object({ type: z.string(), executionId: z.string().optional(), data: z.unknown() })).min(1),
+})
+export type EventsFrame = z.infer<typeof eventsSchema>
+
+export const ackSchema = z.object({ session: sessionIdSchema, epoch: attempt, n: numberInSpool })
+
+const gatewayAccess = z.object({
+  /** Bound to (session, boot), valid at the gateway alone. */
+  token: z.string(),
+})
+
+const agentSpec = z.object({
+  name: z.string(),
+  version: z.string(),
+  kind: z.enum(['opencode', 'acp']),
+  /** Absolute path of the agent's program inside the sandbox. */
+  command: z.string(),
+})
+
+export const prepareSchema = z.object({
+  session: sessionIdSchema,
+  attempt,
+  workspacePath: z.string(),
+  home: z.string(),
+  repository: z.object({
+    /** What `origin` shows. */
+    url: z.string(),
+    /** Where git really goes: the gateway's door. */
+    doorUrl: z.string(),
+  }),
+  branch: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('session'), name: z.string() }),
+    z.object({ kind: z.literal('upstream'), name: z.string() }),
+  ]),
+  shallow: z.boolean(),
+  author: z.object({ name: z.string(), email: z.string() }),
+  setupCommands: z.array(z.string()),
+  environment: z.record(z.string(), z.string()),
+  gateway: gatewayAccess,
+  timeouts: z.object({ cloneMs: z.number(), setupCommandMs: z.number() }),
+})
+export type PrepareParams = z.infer<typeof prepareSchema>
+
+export const executeSchema = z.object({
+  session: sessionIdSchema,
+  executionId: executionIdSchema,
+  attempt,
+  /** The agent's own id of the session; the adapter makes the agent use it or maps ids. */
+  agentSessionId: z.string(),
+  title: z.string(),
+  messageId: z.string(),
+  partId: z.string(),
+  prompt: z.object({ text: z.string() }),
+  /** The agent's own mode (OpenCode: agent) and the kind it falls back to. */
+  mode: z.object({ name: z.string(), fallback: z.enum(['plan', 'build']) }),
+  model: z.object({
+    /** `<upstream>/<model>`, as the gateway takes it. */
+    id: z.string(),
+    wire: z.enum(['openai-chat', 'openai-responses', 'anthropic']),
+    variant: z.string().optional(),
+  }),
+  appendSystemPrompt: z.string().optional(),
+  environment: z.record(z.string(), z.string()),
+  agent: agentSpec,
+  gateway: gatewayAccess,
+  workspacePath: z.string(),
+  home: z.string(),
+  timeouts: z.object({ agentStartMs: z.number() }),
+})
+export type ExecuteParams = z.infer<typeof executeSchema>
+
+export const finalizeSchema = z.object({
+  session: sessionIdSchema,
+  executionId: executionIdSchema,
+  /** The commit's subject when there is something to commit. */
+  commitMessage: z.string(),
+  push: z.boolean(),
+  upstreamBranch: z.string().optional(),
+  timeouts: z.object({ stepMs: z.number(), pushMs: z.number() }),
+})
+export type FinalizeParams = z.infer<typeof finalizeSchema>
+
+const interruptSchema = z.object({ session: sessionIdSchema, executionId: executionIdSchema, attempt })
+const sessionOnlySchema = z.object({ session: sessionIdSchema })
+const acceptedAnswer = z.object({ accepted: z.literal(true) })
+
+/** Requests from the server to the supervisor. */
+export const downMethods = {
+  'session.prepare': { params: prepareSchema, result: acceptedAnswer },
+  'session.execute': { params: executeSchema, result: acceptedAnswer },
+  'session.interrupt': { params: interruptSchema, result: acceptedAnswer },
+  'session.finalize': { params: finalizeSchema, result: acceptedAnswer },
+  /** Ends the session's agent process; its history stays. */
+  'session.stopAgent': { params: sessionOnlySchema, result: acceptedAnswer },
+  /** The session is no longer this sandbox's: everything of it ends, and its events are discarded. */
+  'session.release': { params: sessionOnlySchema, result: acceptedAnswer },
+  'session.diff': { params: sessionOnlySchema, result: workspaceDiffSchema.nullable() },
+} as const
+export type DownMethod = keyof typeof downMethods
+export type DownParams<M extends DownMethod> = z.infer<(typeof downMethods)[M]['params']>
+export type DownResult<M extends DownMethod> = z.infer<(typeof downMethods)[M]['result']>
+
+/** Frames of JSON-RPC 2.0 as the link uses them. `hello` is a request, `events` and `heartbeat` are notifications. */
+export const frameSchema = z.union([
+  z.object({
+    jsonrpc: z.literal('2.0'),
+    id: z.union([z.string(), z.number()]),
+    method: z.string(),
+    params: z.unknown(),
+  }),
+  z.object({ jsonrpc: z.literal('2.0'), method: z.string(), params: z.unknown() }),
+  z.object({ jsonrpc: z.literal('2.0'), id: z.union([z.string(), z.number()]), result: z.unknown() }),
+  z.object({
+    jsonrpc: z.literal('2.0'),
+    id: z.union([z.string(), z.number(), z.null()]),
+    error: z.object({ code: z.number(), message: z.string(), data: z.unknown().optional() }),
+  }),
+])
+export type Frame = z.infer<typeof frameSchema>
+
+export const heartbeatMs = 5_000
