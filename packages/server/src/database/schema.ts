@@ -1,0 +1,359 @@
+/**
+ * The rows of Corral. One state value per entity; what the database can hold as an invariant, it holds:
+ * one running execution per session, one ending event per execution, one event per server-made key.
+ * Source: 10-engine "Rows and states". Times are `timestamptz`; `wakeAt` is compared with PostgreSQL's clock only.
+ */
+import type {
+  AgentSessionId,
+  ExecutionId,
+  FailureReason,
+  SandboxId,
+  StreamEventType,
+  WorkspaceDiff,
+} from '@corral/protocol'
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { bytea, sessionIdColumn } from './columns.ts'
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
+const count = (name: string) => bigint(name, { mode: 'number' })
+
+/** The reconciler's columns, the same for everything it owns. */
+const claimColumns = () => ({
+  /** When the reconciler looks at this row next; null when nothing is to be expected. */
+  wakeAt: at('wake_at'),
+  /** Moves with each `wake()`, so that a wake during an effect is not lost. */
+  wakeNo: count('wake_no').notNull().default(0),
+  claimNo: count('claim_no').notNull().default(0),
+  claimUntil: at('claim_until'),
+})
+
+/**
+ * The one active server of this database. Writers hold the row `FOR KEY SHARE` with `term` as its key, so that
+ * a renewal (of `until`) waits for nobody and a takeover (of `term`) waits for the writers.
+ */
+export const server = pgTable('server', {
+  term: count('term').primaryKey(),
+  until: at('until').notNull(),
+})
+
+/** Numbers the activity of sessions; the order of lists. */
+export const sessionActivity = pgSequence('session_activity')
+
+export const sessionStates = ['unprepared', 'prepared', 'open', 'deleted'] as const
+export type SessionState = (typeof sessionStates)[number]
+
+/** What a session was prepared with. Secrets are not in here. */
+export type SessionConfiguration = {
+  prompt: string
+  mode: string
+  model: string
+  variant?: string
+  githubRepo?: string
+  gitUrl?: string
+  envVars: Record<string, string>
+  setupCommands: string[]
+  upstreamBranch?: string
+  autoCommit: boolean
+  condenseOnComplete: boolean
+  shallow: boolean
+  appendSystemPrompt?: string
+  createdOnPlatform: string
+}
+
+export const session = pgTable(
+  'session',
+  {
+    id: sessionIdColumn('id').primaryKey(),
+    state: text('state', { enum: sessionStates }).notNull(),
+    userId: text('user_id').notNull(),
+    organizationId: text('organization_id'),
+    botId: text('bot_id'),
+    /** `ses_…`, minted once; what the agent calls this session. */
+    agentSessionId: text('agent_session_id').$type<AgentSessionId>().notNull(),
+    agentKind: text('agent_kind').notNull(),
+    agentVersion: text('agent_version').notNull(),
+    /** The repository's identity, fixed for life; see `sessions/repository.ts`. */
+    repository: text('repository').notNull(),
+    configuration: jsonb('configuration').$type<SessionConfiguration>().notNull(),
+    configVersion: integer('config_version').notNull().default(1),
+    title: text('title').notNull(),
+    clientId: text('client_id'),
+    /** SHA-256 of the input that came with `clientId`. */
+    clientHash: text('client_hash'),
+    /** Changes when the log's history is not the one that cursors were made from. */
+    logId: uuid('log_id').notNull().defaultRandom(),
+    /** Newest activity first, by a sequence and never by a clock. */
+    activity: count('activity').notNull().default(sql`nextval('session_activity')`),
+    sandboxId: text('sandbox_id').$type<SandboxId>(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    preparedAt: at('prepared_at'),
+    initiatedAt: at('initiated_at'),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+    deletedAt: at('deleted_at'),
+    ...claimColumns(),
+  },
+  (t) => [
+    uniqueIndex('session_agent_session').on(t.agentSessionId),
+    uniqueIndex('session_client').on(t.userId, t.clientId).where(sql`client_id is not null`),
+    index('session_owner').on(t.userId, t.activity.desc()).where(sql`state <> 'deleted'`),
+    index('session_due').on(t.wakeAt).where(sql`wake_at is not null`),
+    index('session_sandbox').on(t.sandboxId),
+    check('session_state', sql`${t.state} in ('unprepared', 'prepared', 'open', 'deleted')`),
+  ],
+)
+
+/** The row that append locks; small and without further indexes, so that updates stay on their page (fillfactor 50). */
+export const sessionHead = pgTable('session_head', {
+  sessionId: sessionIdColumn('session_id').primaryKey(),
+  lastSeq: count('last_seq').notNull().default(0),
+  /** The life of one spool below, numbered by us. */
+  epoch: integer('epoch').notNull().default(0),
+  lastN: count('last_n').notNull().default(0),
+  lastProgressAt: at('last_progress_at'),
+})
+
+export const executionStates = ['queued', 'running', 'completed', 'failed', 'interrupted'] as const
+
+/** What one prompt asks for. */
+export type ExecutionRequest = {
+  mode: string
+  model: string
+  variant?: string
+  appendSystemPrompt?: string
+  autoCommit: boolean
+  condenseOnComplete: boolean
+}
+
+export const execution = pgTable(
+  'execution',
+  {
+    id: text('id').$type<ExecutionId>().primaryKey(),
+    sessionId: sessionIdColumn('session_id')
+      .notNull()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    state: text('state', { enum: executionStates }).notNull().default('queued'),
+    /** FIFO order: the number of the `queued` event. */
+    queuedSeq: count('queued_seq').notNull(),
+    prompt: text('prompt').notNull(),
+    request: jsonb('request').$type<ExecutionRequest>().notNull(),
+    messageId: text('message_id').notNull(),
+    partId: text('part_id').notNull(),
+    clientId: text('client_id'),
+    clientHash: text('client_hash'),
+    /** 0 until delivered. An outcome counts only for the current attempt. */
+    attempt: integer('attempt').notNull().default(0),
+    /** The link on which `execute` (and, once ended, `interrupt` or `finalize`) was last sent. */
+    sentLink: text('sent_link'),
+    /** The agent has made something of this attempt; what has begun is never run again by itself. */
+    begun: boolean('begun').notNull().default(false),
+    reason: text('reason').$type<FailureReason>(),
+    failureMessage: text('failure_message'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    /** First attempt handed to the supervisor. */
+    deliveredAt: at('delivered_at'),
+    startedAt: at('started_at'),
+    endedAt: at('ended_at'),
+    /** Nothing of it runs any more. An ended execution without it blocks the next delivery. */
+    stoppedAt: at('stopped_at'),
+    finalization: text('finalization', { enum: ['none', 'pending', 'done'] })
+      .notNull()
+      .default('none'),
+  },
+  (t) => [
+    uniqueIndex('execution_running').on(t.sessionId).where(sql`state = 'running'`),
+    uniqueIndex('execution_client').on(t.sessionId, t.clientId).where(sql`client_id is not null`),
+    uniqueIndex('execution_order').on(t.sessionId, t.queuedSeq),
+    /** What a decision has to look at: everything of a session that is not over. */
+    index('execution_open')
+      .on(t.sessionId, t.queuedSeq)
+      .where(
+        sql`state in ('queued', 'running') or finalization = 'pending' or (stopped_at is null and delivered_at is not null)`,
+      ),
+    check('execution_state', sql`${t.state} in ('queued', 'running', 'completed', 'failed', 'interrupted')`),
+    check('execution_ended', sql`(${t.endedAt} is not null) = (${t.state} in ('completed', 'failed', 'interrupted'))`),
+  ],
+)
+
+export const workspaceStates = ['absent', 'preparing', 'ready', 'failed'] as const
+
+export const workspace = pgTable(
+  'workspace',
+  {
+    sessionId: sessionIdColumn('session_id')
+      .primaryKey()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    state: text('state', { enum: workspaceStates }).notNull().default('absent'),
+    attempt: integer('attempt').notNull().default(0),
+    /** The link on which `prepare` was last sent. */
+    sentLink: text('sent_link'),
+    preparingSince: at('preparing_since'),
+    /** The boot of the sandbox in which it was made ready; another boot prepares (and usually reuses) it again. */
+    readyBoot: text('ready_boot'),
+    step: text('step'),
+    reason: text('reason').$type<FailureReason>(),
+    message: text('message'),
+    branch: text('branch'),
+    baseCommit: text('base_commit'),
+    headCommit: text('head_commit'),
+    /** As of the end of the last turn. */
+    diff: jsonb('diff').$type<WorkspaceDiff>(),
+  },
+  (t) => [check('workspace_state', sql`${t.state} in ('absent', 'preparing', 'ready', 'failed')`)],
+)
+
+export const sandboxStates = ['stopped', 'starting', 'ready', 'unreachable', 'stopping'] as const
+export type SandboxState = (typeof sandboxStates)[number]
+
+export const sandbox = pgTable(
+  'sandbox',
+  {
+    id: text('id').$type<SandboxId>().primaryKey(),
+    /** `<org>__<user>…`: its name on the wire. */
+    name: text('name').notNull(),
+    state: text('state', { enum: sandboxStates }).notNull().default('stopped'),
+    driver: text('driver').notNull(),
+    /** The driver's own reference, as it gave it. */
+    ref: jsonb('ref'),
+    /** Starts since the last success. */
+    attempt: integer('attempt').notNull().default(0),
+    bootId: text('boot_id'),
+    /** SHA-256 of the token of this boot. */
+    linkTokenHash: bytea('link_token_hash'),
+    incarnation: integer('incarnation').notNull().default(0),
+    /** The host user id under which it runs; never given twice. */
+    hostUser: count('host_user'),
+    supervisorBundle: text('supervisor_bundle'),
+    startingSince: at('starting_since'),
+    unreachableSince: at('unreachable_since'),
+    /** Since when nothing has been running in it. */
+    idleSince: at('idle_since'),
+    reason: text('reason').$type<FailureReason>(),
+    message: text('message'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    ...claimColumns(),
+  },
+  (t) => [
+    uniqueIndex('sandbox_name').on(t.name),
+    uniqueIndex('sandbox_host_user').on(t.hostUser),
+    index('sandbox_due').on(t.wakeAt).where(sql`wake_at is not null`),
+    check('sandbox_state', sql`${t.state} in ('stopped', 'starting', 'ready', 'unreachable', 'stopping')`),
+  ],
+)
+
+/** The log. `data` is the exact JSON text that was sent. */
+export const event = pgTable(
+  'event',
+  {
+    sessionId: sessionIdColumn('session_id').notNull(),
+    seq: count('seq').notNull(),
+    type: text('type').$type<StreamEventType>().notNull(),
+    executionId: text('execution_id').$type<ExecutionId>(),
+    /** The part that a delta or a part update is about; compaction looks here. */
+    entityId: text('entity_id'),
+    data: text('data').notNull(),
+    at: at('at').notNull().default(sql`clock_timestamp()`),
+    /** Where it came from, when a supervisor sent it. */
+    epoch: integer('epoch'),
+    n: count('n'),
+    /** Unique in its session when the server made it, so that a repeated append is a no-op. */
+    key: text('key'),
+    /** It ends its execution. */
+    ends: boolean('ends').notNull().default(false),
+  },
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.seq] }),
+    uniqueIndex('event_key').on(t.sessionId, t.key).where(sql`key is not null`),
+    uniqueIndex('event_ending').on(t.sessionId, t.executionId).where(sql`ends`),
+  ],
+)
+
+/** The transcript: the last full state of each message … */
+export const message = pgTable(
+  'message',
+  {
+    sessionId: sessionIdColumn('session_id').notNull(),
+    id: text('id').notNull(),
+    /** The `seq` of the first event about it; the order of messages. */
+    position: count('position').notNull(),
+    executionId: text('execution_id').$type<ExecutionId>(),
+    /** The agent's session: the root's, or that of a sub-agent. */
+    agentSessionId: text('agent_session_id').notNull(),
+    role: text('role', { enum: ['user', 'assistant'] }).notNull(),
+    info: text('info').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.id] }), index('message_order').on(t.sessionId, t.position)],
+)
+
+/** … and of each of its parts, which may come before the message itself. Readers fold later deltas onto `data`. */
+export const part = pgTable(
+  'part',
+  {
+    sessionId: sessionIdColumn('session_id').notNull(),
+    messageId: text('message_id').notNull(),
+    id: text('id').notNull(),
+    position: count('position').notNull(),
+    type: text('type').notNull(),
+    data: text('data').notNull(),
+    /** Deltas up to this `seq` are contained in `data`. */
+    foldedSeq: count('folded_seq').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.messageId, t.id] })],
+)
+
+/** What a sandbox shows to the gateway. Gone with its session or boot. */
+export const gatewayToken = pgTable(
+  'gateway_token',
+  {
+    hash: bytea('hash').primaryKey(),
+    sessionId: sessionIdColumn('session_id')
+      .notNull()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    sandboxId: text('sandbox_id').$type<SandboxId>().notNull(),
+    bootId: text('boot_id').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex('gateway_token_boot').on(t.sessionId, t.bootId)],
+)
+
+/** One call of a model through the gateway, written when it begins and again when it ends. */
+export const modelCall = pgTable(
+  'model_call',
+  {
+    id: uuid('id').primaryKey(),
+    sessionId: sessionIdColumn('session_id').notNull(),
+    executionId: text('execution_id').$type<ExecutionId>(),
+    userId: text('user_id').notNull(),
+    organizationId: text('organization_id'),
+    upstream: text('upstream').notNull(),
+    model: text('model').notNull(),
+    startedAt: at('started_at').notNull().defaultNow(),
+    endedAt: at('ended_at'),
+    /** HTTP status of the upstream; null while it runs or when it could not be reached. */
+    status: integer('status'),
+    promptTokens: integer('prompt_tokens'),
+    completionTokens: integer('completion_tokens'),
+    cachedTokens: integer('cached_tokens'),
+  },
+  (t) => [index('model_call_session').on(t.sessionId, t.startedAt), index('model_call_execution').on(t.executionId)],
+)
+
+/** A stream ticket that has been used; it works once. */
+export const usedTicket = pgTable('used_ticket', {
+  nonce: text('nonce').primaryKey(),
+  expiresAt: at('expires_at').notNull(),
+})

@@ -1,0 +1,65 @@
+/**
+ * Transactions of the server. Every writing transaction first takes the server's term row `FOR KEY SHARE`, so a
+ * server that has lost its term cannot write; what is to follow a commit is registered with `afterCommit`.
+ * Lock order, everywhere: server term → session heads in id order → sandboxes → the rest.
+ */
+import { CorralError } from '@corral/protocol'
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
+import type { Pool, PoolClient } from 'pg'
+import * as schema from './schema.ts'
+
+export type Orm = NodePgDatabase<typeof schema>
+
+export type Tx = {
+  /** For SQL that matters, with its plan in mind. */
+  client: PoolClient
+  /** For everything else. */
+  orm: Orm
+  /** Runs once the transaction is on disk; never when it fails. Must not throw. */
+  afterCommit(run: () => void): void
+}
+
+export type Database = {
+  pool: Pool
+  /** Reads outside a transaction. */
+  orm: Orm
+  transaction<T>(run: (tx: Tx) => Promise<T>): Promise<T>
+}
+
+/** `term` is asked at each transaction: it is null while this process is not the active server. */
+export function createDatabase(options: { pool: Pool; term: () => number | null }): Database {
+  const { pool, term } = options
+
+  async function transaction<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
+    const current = term()
+    if (current === null) throw new CorralError('unavailable')
+    const client = await pool.connect()
+    const followUps: (() => void)[] = []
+    let result: T
+    let broken: Error | undefined
+    try {
+      await client.query('begin')
+      try {
+        const held = await client.query({
+          name: 'hold_term',
+          text: 'select 1 from server where term = $1 for key share',
+          values: [current],
+        })
+        if (held.rowCount !== 1) throw new CorralError('unavailable', { cause: new Error(`term ${current} is over`) })
+        result = await run({ client, orm: drizzle(client, { schema }), afterCommit: (f) => void followUps.push(f) })
+        await client.query('commit')
+      } catch (error) {
+        await client.query('rollback').catch((rollbackError: Error) => {
+          broken = rollbackError
+        })
+        throw error
+      }
+    } finally {
+      client.release(broken)
+    }
+    for (const followUp of followUps) followUp()
+    return result
+  }
+
+  return { pool, orm: drizzle(pool, { schema }), transaction }
+}

@@ -1,0 +1,38 @@
+/** What goes into a session's log and what comes out of it. */
+import type { ExecutionId, SessionId, StreamEventType } from '@corral/protocol'
+import type { Tx } from '../database/transaction.ts'
+
+/** An event that has no number yet. */
+export type NewEvent = {
+  type: StreamEventType
+  executionId?: ExecutionId | undefined
+  /** The part it is about, for deltas and part updates. */
+  entityId?: string | undefined
+  /** The exact JSON text that viewers get. */
+  data: string
+  /** Set on what the server makes: a repeated append of the same key is a no-op. */
+  key?: string | undefined
+  /** It ends its execution. */
+  ends?: boolean | undefined
+  /** Where a supervisor's event came from. */
+  origin?: { epoch: number; n: number } | undefined
+}
+
+export type StoredEvent = NewEvent & { sessionId: SessionId; seq: number; at: Date }
+
+/** One event of a supervisor whose `data` has passed its schema. */
+export type AdmittedEvent = { n: number; type: string; executionId?: ExecutionId | undefined; data: unknown }
+
+/**
+ * How `sessions` takes part in an append, inside its transaction and under the lock of the session's head.
+ * `app.ts` connects the two, so that the log knows nothing of sessions.
+ */
+export type LogSink = {
+  /**
+   * Before numbers are given: turns the link's own types (`accepted`, `outcome`, …) into row changes and log events
+   * and drops what may not be stored. Returns what is to be stored, in order.
+   */
+  admit(tx: Tx, session: { id: SessionId; epoch: number }, events: AdmittedEvent[]): Promise<NewEvent[]>
+  /** After numbers are given, for both doors: the transcript. */
+  apply(tx: Tx, events: StoredEvent[]): Promise<void>
+}
