@@ -1,0 +1,72 @@
+/**
+ * What faces may ask of sessions. Every call checks access now; what is not the caller's is answered exactly like
+ * what does not exist (`session_not_found`). Mutations write rows and answer; the reconciler does the work after.
+ */
+import type {
+  Ack,
+  AgentSessionId,
+  ConnectedFrame,
+  ExecutionId,
+  InterruptResult,
+  ListSessionsInput,
+  MessageResult,
+  PreparedPair,
+  PrepareSessionInput,
+  SendMessageInput,
+  SessionDiff,
+  SessionExport,
+  SessionId,
+  SessionList,
+  SessionView,
+  Timing,
+} from '@corral/protocol'
+import type { Caller } from '../identity/caller.ts'
+
+export type Sessions = {
+  /** Idempotent by (user, `clientId`); starts sandbox, clone and agent behind its answer. */
+  prepare(caller: Caller, input: PrepareSessionInput): Promise<PreparedPair>
+  /** Prepare and initiate in one transaction. */
+  start(caller: Caller, input: PrepareSessionInput): Promise<Ack>
+  /** Turns the stored prompt into the first execution, once; again gives the same ack. */
+  initiate(caller: Caller, id: SessionId, options: { kilocodeOrganizationId?: string | undefined }): Promise<Ack>
+  /** Queues a follow-up; refused with `queue_full` when ten wait. Idempotent by (session, `clientId`). */
+  send(caller: Caller, id: SessionId, input: Omit<SendMessageInput, 'cloudAgentSessionId' | 'sessionId'>): Promise<Ack>
+  /** Changes a queued execution; `no_longer_open` once it has left the queue. */
+  updateExecution(
+    caller: Caller,
+    id: SessionId,
+    input: {
+      executionId: ExecutionId
+      prompt?: string | undefined
+      mode?: string | undefined
+      model?: string | undefined
+    },
+  ): Promise<Ack>
+  get(caller: Caller, which: { sessionId: SessionId } | { agentSessionId: AgentSessionId }): Promise<SessionView>
+  list(caller: Caller, input: ListSessionsInput): Promise<SessionList>
+  /** Answers early when the execution is in its final state. `waitMs` 0..30,000. */
+  result(caller: Caller, id: SessionId, executionId: ExecutionId, waitMs: number): Promise<MessageResult>
+  /** Settles everything running and queued (or the one queued execution named) before it answers. */
+  interrupt(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<InterruptResult>
+  /** Absent, deleted or not the caller's: the same answer. */
+  remove(caller: Caller, id: SessionId): Promise<void>
+  diff(caller: Caller, id: SessionId): Promise<SessionDiff>
+  timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing>
+  export(caller: Caller, id: SessionId): Promise<SessionExport>
+
+  /** Access now, or `session_not_found`; what a stream or a ticket needs to know. */
+  access(
+    caller: Caller,
+    id: SessionId,
+  ): Promise<{
+    id: SessionId
+    agentSessionId: AgentSessionId
+    organizationId: string | null
+    lastSeq: number
+    logId: string
+  }>
+  /** The state of a session as of one `seq`, for the `connected` frame. Null when it is deleted. */
+  connected(id: SessionId): Promise<ConnectedFrame['data'] | null>
+  /** Told of each deleted session, so that its live sockets end. Returns the way to stop listening. */
+  onDeleted(listener: (id: SessionId) => void): () => void
+}
