@@ -125,7 +125,7 @@ export const upSchemas = {
   kilocode: kilocodeDataSchema,
   status: statusDataSchema,
   output: outputDataSchema,
-  error: errorDataSchema.omit({ reason: true }),
+  error: errorDataSchema.extend({ reason: z.never().optional() }),
   finalization: finalizationDataSchema,
   file_sync: eventSchemas.file_sync,
   acp: eventSchemas.acp,
