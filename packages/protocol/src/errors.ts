@@ -37,6 +37,7 @@ export const refusals = {
   permission_not_found: refusal(404, 'NOT_FOUND', 'There is no such permission request in this session.'),
   delivery_not_found: refusal(404, 'NOT_FOUND', 'There is no such delivery in this session.'),
   organization_not_found: refusal(404, 'NOT_FOUND', 'There is no such organization.'),
+  procedure_not_found: refusal(404, 'NOT_FOUND', 'There is no procedure of this name.'),
   idempotency_mismatch: refusal(409, 'CONFLICT', 'This clientId was used before with other content.'),
   already_initiated: refusal(409, 'CONFLICT', 'The session has been initiated; its configuration is fixed now.'),
   version_conflict: refusal(409, 'CONFLICT', 'The configuration has changed since that version; read it again.'),
