@@ -1,0 +1,75 @@
+/**
+ * Who calls, from the headers of a request: an API key, or a JWT that one of our own back ends signed. Both name a
+ * user who must exist now. The internal key comes beside the bearer and never instead of it.
+ */
+import { CorralError } from '@corral/protocol'
+import { errors, jwtVerify } from 'jose'
+import type { Pool } from 'pg'
+import { z } from 'zod'
+import { userOfApiKey } from './apiKeys.ts'
+import type { Caller } from './caller.ts'
+import { sameSecret } from './sameSecret.ts'
+
+/** `JWT_TOKEN_VERSION` of the seed. */
+const jwtVersion = 3
+
+const claimsSchema = z.object({
+  kiloUserId: z.string().min(1),
+  version: z.literal(jwtVersion),
+  botId: z
+    .string()
+    .regex(/^[a-z0-9-]{1,50}$/)
+    .optional(),
+})
+
+/** Three base64url segments. No API key has a dot. */
+const jwtForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
+export type Authenticate = (headers: Headers) => Promise<Caller>
+
+/** The returned function throws `unauthorized`, or `balance_bypass_refused` for a bypass without the internal key. */
+export function createAuthenticate(options: {
+  pool: Pool
+  nextAuthSecret: string
+  internalApiSecret: string
+}): Authenticate {
+  const { pool, nextAuthSecret, internalApiSecret } = options
+  const jwtKey = new TextEncoder().encode(nextAuthSecret)
+
+  async function userOfJwt(token: string): Promise<{ userId: string; botId: string | null }> {
+    const { payload } = await jwtVerify(token, jwtKey, { algorithms: ['HS256'], requiredClaims: ['exp'] }).catch(
+      (cause: unknown) => {
+        if (cause instanceof errors.JWTExpired) throw unauthorized('The token has expired; get a new one.', cause)
+        if (cause instanceof errors.JOSEError) throw unauthorized('The token is not valid.', cause)
+        throw cause
+      },
+    )
+    const claims = claimsSchema.safeParse(payload)
+    if (!claims.success) throw unauthorized('The token lacks the claims of a Corral token.', claims.error)
+    const { kiloUserId: userId, botId } = claims.data
+    const found = await pool.query({
+      name: 'user_exists',
+      text: 'select 1 from "user" where id = $1',
+      values: [userId],
+    })
+    if (found.rowCount !== 1) throw unauthorized('The token is not valid.')
+    return { userId, botId: botId ?? null }
+  }
+
+  async function userOfKey(key: string): Promise<{ userId: string; botId: null }> {
+    const userId = await userOfApiKey(pool, key)
+    if (userId === null) throw unauthorized('The API key is not valid.')
+    return { userId, botId: null }
+  }
+
+  return async (headers) => {
+    const bearer = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+    if (bearer === undefined) throw new CorralError('unauthorized')
+    const user = await (jwtForm.test(bearer) ? userOfJwt(bearer) : userOfKey(bearer))
+    const internal = sameSecret(headers.get('x-internal-api-key') ?? '', internalApiSecret)
+    if (headers.get('x-skip-balance-check') === 'true' && !internal) throw new CorralError('balance_bypass_refused')
+    return { ...user, internal }
+  }
+}
+
+const unauthorized = (sentence: string, cause?: unknown) => new CorralError('unauthorized', { sentence, cause })

@@ -1,0 +1,64 @@
+/** For tests: real users, organizations and keys in a database of their own, with known secrets. */
+import { SignJWT } from 'jose'
+import { type Logger, pino } from 'pino'
+import { createDatabase, type Database } from '../database/transaction.ts'
+import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
+import { type Auth, createAuth } from './auth.ts'
+import { bootstrap } from './bootstrap.ts'
+import { createIdentity, type Identity } from './identity.ts'
+
+export const nextAuthSecret = 'the-secret-that-signs-tokens-in-tests'
+export const internalApiSecret = 'the-internal-key-of-tests'
+export const quietLogger: Logger = pino({ level: 'silent' })
+
+export type TestUser = { userId: string; apiKey: string }
+
+export type TestIdentity = AsyncDisposable & {
+  database: Database
+  auth: Auth
+  identity: Identity
+  /** Owner of the organization `organizationId`. */
+  operator: TestUser
+  organizationId: string
+  newUser(): Promise<TestUser>
+}
+
+export async function testIdentity(): Promise<TestIdentity> {
+  const opened: TestDatabase = await testDatabase()
+  const { pool } = opened
+  await pool.query(`insert into server (term, until) values (1, now() + interval '1 hour')`)
+  const database = createDatabase({ pool, term: () => 1 })
+  const auth = createAuth({ pool, secret: nextAuthSecret, baseUrl: 'http://localhost', logger: quietLogger })
+  const identity = createIdentity({ database, nextAuthSecret, internalApiSecret })
+  const { userId, organizationId, apiKey } = await bootstrap({ auth, configuredKey: null })
+  if (apiKey === undefined) throw new Error('the first start made no key')
+
+  async function newUser(): Promise<TestUser> {
+    const { internalAdapter } = await auth.$context
+    const name = crypto.randomUUID()
+    const { id } = await internalAdapter.createUser({ name, email: `${name}@example.com` }, { method: 'admin' })
+    const { key } = await auth.api.createApiKey({ body: { userId: id } })
+    return { userId: id, apiKey: key }
+  }
+
+  return {
+    database,
+    auth,
+    identity,
+    operator: { userId, apiKey },
+    organizationId,
+    newUser,
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  }
+}
+
+/** A JWT as a back end signs it, good for one minute; `changes` says how it differs from a good one. */
+export async function signedToken(
+  userId: string,
+  changes: { claims?: object; secret?: string; alg?: string; expiresAt?: string | null } = {},
+): Promise<string> {
+  const { claims, secret = nextAuthSecret, alg = 'HS256', expiresAt = '60 s' } = changes
+  const token = new SignJWT({ kiloUserId: userId, version: 3, ...claims }).setProtectedHeader({ alg })
+  if (expiresAt !== null) token.setExpirationTime(expiresAt)
+  return token.sign(new TextEncoder().encode(secret))
+}
