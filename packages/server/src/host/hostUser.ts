@@ -2,6 +2,7 @@
 // Invariants: an id is never given twice (the caller records what was given), and never one that an account or a
 // rootless container of this host may hold. The process keeps no group, no capability and no way to gain either.
 import { readFileSync } from 'node:fs'
+import { hasCode } from './systemError.ts'
 
 /** The first id behind those that systemd gives to containers, and the last before its range for foreign images. */
 export const firstHostUser = 1_879_048_192
@@ -113,7 +114,7 @@ function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+    if (hasCode(error, 'ENOENT')) return ''
     throw error
   }
 }

@@ -1,0 +1,113 @@
+// The command that makes a bubblewrap sandbox. Invariants: it holds no secret; nothing of the host is visible inside but
+// what is named here; no file of the server stays open in it but the log, the two pipes to the driver and the lock.
+import { lstatSync, readlinkSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { asHostUser, type HostBind, hostBindRoot } from '../host/hostUser.ts'
+import type { SandboxSpec } from './driver.ts'
+import { agentFolder, initPath, inside, sandboxPaths } from './layout.ts'
+
+/** What the server's own environment says about programs must not matter here. */
+export const hostPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** The launcher's exit status when another process holds the sandbox's lock. */
+export const lockedStatus = 75
+
+/** File descriptors that the driver gives to the launcher, besides standard output and error, which are the log. */
+export const statusFd = 3
+export const upFd = 4
+
+// An open folder that the server inherited from its own parent would be a way out of the sandbox, so all is closed
+// (255 is bash's own). Only bash closes descriptors above 9. The lock is kept by whatever is executed from here; it is
+// open for reading alone, since process 1 inherits it.
+const launcher = `for fd in /proc/self/fd/*; do
+  fd=\${fd##*/}
+  if [ "$fd" -gt ${upFd} ] && [ "$fd" != 255 ]; then exec {fd}>&-; fi
+done
+(umask 077; : >>"$1")
+exec 5<"$1"
+flock --nonblock --conflict-exit-code ${lockedStatus} 5 || exit $?
+shift
+exec "$@"`
+
+export const namespaces = [
+  ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-net', '--unshare-cgroup-try'],
+  ...['--disable-userns', '--uid', `${inside.user}`, '--gid', `${inside.user}`, '--cap-drop', 'ALL'],
+  ...['--as-pid-1', '--new-session', '--hostname', 'sandbox', '--proc', '/proc'],
+]
+
+const insideSource = fileURLToPath(new URL('./inside', import.meta.url))
+
+/** A file of the host, and where the launched command finds it. */
+type Place = (source: string) => string
+
+export function sandboxCommand(mark: string, spec: SandboxSpec): string[] {
+  const binds: HostBind[] = []
+  const { hostUser } = spec
+  const bound: Place = (source) => {
+    const target = `${hostBindRoot}/${binds.length}`
+    binds.push({ source, target })
+    return target
+  }
+  const bubblewrap = bubblewrapCommand(mark, spec, hostUser === undefined ? (source) => source : bound)
+  const command = hostUser === undefined ? bubblewrap : asHostUser({ uid: hostUser, gid: hostUser, binds }, bubblewrap)
+  return ['bash', '-c', launcher, 'corral-sandbox', sandboxPaths(spec.folder).lock, ...command]
+}
+
+function bubblewrapCommand(mark: string, spec: SandboxSpec, place: Place): string[] {
+  const paths = sandboxPaths(spec.folder)
+  const ours = place(insideSource)
+  const init = initPath(mark, spec.sandboxId, spec.bootId)
+  const readOnly = (source: string, target: string) => ['--ro-bind', place(source), target]
+  const writable = (source: string, target: string) => ['--bind', place(source), target]
+  const memory = (target: string) => ['--size', `${spec.limits.memoryBytes}`, '--tmpfs', target]
+  return [
+    ...['bwrap', '--json-status-fd', `${statusFd}`, ...namespaces],
+    ...systemFolders(),
+    ...madeUpFiles.flatMap((name) => ['--ro-bind', `${ours}/etc/${name}`, `/etc/${name}`]),
+    ...hostFiles.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...['--dev', '/dev', ...memory('/dev/shm'), '--remount-ro', '/dev'],
+    ...[...memory('/tmp'), '--dir', '/var', '--symlink', '/tmp', '/var/tmp', '--dir', '/run'],
+    ...writable(paths.workspace, inside.workspace),
+    ...writable(paths.home, inside.home),
+    ...writable(paths.state, inside.state),
+    ...readOnly(spec.doorsFolder, inside.doors),
+    ...readOnly(spec.supervisorBundle, inside.supervisor),
+    ...readOnly(spec.nodeBinary, inside.node),
+    ...['--symlink', inside.node, `${inside.programs}/node`],
+    ...spec.agents.flatMap((agent) => readOnly(agent.folder, agentFolder(agent))),
+    ...['--ro-bind', `${ours}/init.sh`, init],
+    ...['--remount-ro', '/', '--chdir', '/'],
+    ...environment,
+    ...['--', ...limited(spec.limits), 'sh', init],
+  ]
+}
+
+const environment = [
+  ...['--clearenv', '--setenv', 'PATH', `${inside.programs}:${hostPath}`],
+  ...['--setenv', 'HOME', inside.home, '--setenv', 'USER', 'corral', '--setenv', 'LANG', 'C.UTF-8'],
+]
+
+/** `inside/etc`. The host's own would name its users, networks and names. */
+const madeUpFiles = ['passwd', 'group', 'hosts', 'nsswitch.conf', 'resolv.conf']
+
+/** What programs of `/usr` need of the host's `/etc`; certificates, never keys. The last two are Fedora's. */
+const hostFiles = [
+  ...['/etc/ld.so.cache', '/etc/alternatives', '/etc/protocols', '/etc/services'],
+  ...['/etc/ssl/certs', '/etc/ssl/openssl.cnf', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'],
+]
+
+/** `/usr`, and beside it links or folders just as on the host. */
+export function systemFolders(): string[] {
+  const beside = ['/bin', '/sbin', '/lib', '/lib64'].flatMap((path) => {
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (!found) return []
+    return found.isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : ['--ro-bind', path, path]
+  })
+  return ['--ro-bind', '/usr', '/usr', ...beside]
+}
+
+// Set inside: there the kernel counts the processes of this sandbox alone, also when sandboxes share a user.
+const limited = ({ processes, fileBytes }: SandboxSpec['limits']): string[] => [
+  'prlimit',
+  ...[`--nproc=${processes}:${processes}`, `--fsize=${fileBytes}:${fileBytes}`, '--core=0:0', '--'],
+]

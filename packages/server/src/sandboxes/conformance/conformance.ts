@@ -1,0 +1,27 @@
+// What every driver promises, as tests that look at real sandboxes from inside and from the host. Each driver's own
+// test calls `conformance` and adds only what concerns its own means.
+import { afterAll, beforeAll, describe } from 'vitest'
+import { isolationTests } from './isolation.ts'
+import { lifeTests } from './life.ts'
+import { type MakeDriver, makeWorld, type World } from './world.ts'
+
+export function conformance(name: string, makeDriver: MakeDriver): void {
+  describe(`a sandbox of the ${name} driver`, () => {
+    const world = useWorld(makeDriver)
+    describe('is closed:', () => isolationTests(world))
+    describe('lives:', () => lifeTests(world, makeDriver))
+  })
+}
+
+/** One world for the tests of a `describe`; a function, because it is made only when they run. */
+export function useWorld(makeDriver: MakeDriver): () => World {
+  let world: World | undefined
+  beforeAll(async () => {
+    world = await makeWorld(makeDriver)
+  })
+  afterAll(() => world?.close())
+  return () => {
+    if (!world) throw new Error('The world is made when the tests run.')
+    return world
+  }
+}

@@ -1,0 +1,103 @@
+// What the conformance suite needs around a driver: a data folder below a private home, the doors, an agent, sandboxes
+// under host users of their own where this host allows it; and everything is gone when the world is closed.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { newBootId, newSandboxId } from '@corral/protocol'
+import { allocateHostUser, hostUserIdsUsable } from '../../host/hostUser.ts'
+import { type Driver, type DriverRef, driverRefSchema, type SandboxSpec } from '../driver.ts'
+import { sandboxFolder } from '../layout.ts'
+import { openDoor } from './door.ts'
+
+export type MakeDriver = (dependencies: { dataFolder: string }) => Driver
+export type World = Awaited<ReturnType<typeof makeWorld>>
+export type Guest = Awaited<ReturnType<World['start']>>
+
+export const linkToken = 'link-token-that-nobody-may-see'
+const MiB = 1024 * 1024
+const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const given: number[] = []
+
+export async function makeWorld(makeDriver: MakeDriver) {
+  const home = mkdtempSync(join(tmpdir(), 'corral-'))
+  chmodSync(home, 0o700)
+  const [dataFolder, doorsFolder, agent] = [join(home, 'data'), join(home, 'doors'), join(home, 'agent')]
+  for (const folder of [dataFolder, doorsFolder, agent]) mkdirSync(folder)
+  writeFileSync(join(agent, 'agent.sh'), 'echo I am the agent\n')
+  const serverDoor = join(doorsFolder, 'server.sock')
+  const driver = makeDriver({ dataFolder })
+  const processes: ChildProcess[] = []
+  let door = await openDoor(serverDoor)
+
+  function newSpec(): SandboxSpec {
+    const sandboxId = newSandboxId()
+    const hostUser = hostUserIdsUsable() ? allocateHostUser(given) : undefined
+    if (hostUser !== undefined) given.push(hostUser)
+    return {
+      ...{ sandboxId, bootId: newBootId(), folder: sandboxFolder(dataFolder, sandboxId), doorsFolder, linkToken },
+      ...{ supervisorBundle: fileOf('./supervisor.mjs'), nodeBinary: process.execPath },
+      agents: [{ name: 'sample', version: '1.2.3', folder: agent }],
+      ...(hostUser === undefined ? {} : { hostUser }),
+      limits: { memoryBytes: 64 * MiB, processes: 100, fileBytes: 32 * MiB },
+    }
+  }
+
+  const guestOf = (spec: SandboxSpec, ref: DriverRef) => ({
+    spec,
+    ref,
+    hello: (incarnation?: number) => door.hello(spec.bootId, incarnation),
+    run: (...command: string[]) => door.run(spec.bootId, command),
+    /** What the command writes; it must succeed. */
+    async read(...command: string[]) {
+      const { code, stdout, stderr } = await door.run(spec.bootId, command)
+      if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}: ${stderr}`)
+      return stdout.trim()
+    },
+  })
+
+  return {
+    home,
+    dataFolder,
+    doorsFolder,
+    driver,
+    newSpec,
+    guestOf,
+    start: async (spec = newSpec()) => guestOf(spec, await driver.start(spec)),
+
+    /** A supervisor with this source. */
+    supervisor(source: string): string {
+      const path = join(home, `supervisor-${processes.length}.mjs`)
+      writeFileSync(path, source)
+      return path
+    },
+
+    async remakeDoor() {
+      await door.close()
+      rmSync(serverDoor, { force: true })
+      door = await openDoor(serverDoor)
+    },
+
+    /** Started by another process, which has the host's root folder open as descriptor 42. */
+    async startElsewhere(spec = newSpec()) {
+      const stdio = [...Array.from({ length: 42 }, (_, fd) => (fd === 1 ? 'pipe' : 'ignore')), openSync('/', 'r')]
+      const args = [fileOf('./starter.ts'), driver.name, dataFolder, JSON.stringify(spec)]
+      const starter = spawn(process.execPath, args, { stdio, detached: true })
+      processes.push(starter)
+      if (!starter.stdout) throw new Error('The starter has no standard output.')
+      for await (const line of createInterface({ input: starter.stdout })) {
+        return { starter, guest: guestOf(spec, driverRefSchema.parse(JSON.parse(line))) }
+      }
+      throw new Error('The starter ended without a sandbox.')
+    },
+
+    async close() {
+      for (const { pid } of processes) if (pid && existsSync(`/proc/${pid}`)) process.kill(-pid, 'SIGKILL')
+      for (const ref of await driver.list()) await driver.stop(ref, 0)
+      await door.close()
+      rmSync(home, { recursive: true })
+    },
+  }
+}

@@ -1,0 +1,86 @@
+// What every way to make sandboxes offers. Invariants: a sandbox (id) has at most one life (boot) at a time, which
+// survives the process that started it; a reference names one life and never matches another, also after a restart.
+import type { BootId, SandboxId } from '@corral/protocol'
+import { z } from 'zod'
+
+export type Driver = {
+  name: DriverRef['driver']
+  /**
+   * Starts this boot of the sandbox, or finds it running: called again, at once or by another server, it answers the
+   * same. Answers when the process exists; whether its supervisor works is told by its link. Rejects with `SandboxError`.
+   */
+  start(spec: SandboxSpec): Promise<DriverRef>
+  /** Passive: never wakes, extends or repairs. */
+  inspect(ref: DriverRef): Promise<'running' | 'stopped' | 'unknown'>
+  /**
+   * Lets the supervisor end within `graceMs`, then ends everything. Idempotent. `unconfirmed` when the host did not
+   * show the end within 5 s: nothing more can be done then, and `list` shows what is left.
+   */
+  stop(ref: DriverRef, graceMs: number): Promise<'stopped' | 'unconfirmed'>
+  /** What really exists of this data folder, told by identity and not by records, so that strays are found. */
+  list(): Promise<DriverRef[]>
+}
+
+export type SandboxSpec = {
+  sandboxId: SandboxId
+  bootId: BootId
+  /** The sandbox's folder on this host (`sandboxFolder`); made when it is not there. */
+  folder: string
+  /** The folder with `server.sock` and `gateway.sock`, both of mode 0666: its parent keeps strangers out. */
+  doorsFolder: string
+  /** The supervisor, one file. */
+  supervisorBundle: string
+  nodeBinary: string
+  agents: SandboxAgent[]
+  /** Proves to the server that the link is this boot's. Goes into the boot file and nowhere else. */
+  linkToken: string
+  /** The host user that the sandbox runs under (`allocateHostUser`); without, the server's own. */
+  hostUser?: number
+  limits: SandboxLimits
+}
+
+/** An installed agent: its folder on this host appears read-only at `agentFolder` inside. */
+export type SandboxAgent = { name: string; version: string; folder: string }
+
+export type SandboxLimits = {
+  /** Also bounds `/tmp` and `/dev/shm`, which are memory. */
+  memoryBytes: number
+  /** Processes and threads. */
+  processes: number
+  /** One file. */
+  fileBytes: number
+}
+
+/** The process id alone is given again by the kernel: the start time within this boot of the host tells them apart. */
+export const bubblewrapRefSchema = z.strictObject({
+  driver: z.literal('bubblewrap'),
+  sandboxId: z.templateLiteral(['sbx_', z.string()]),
+  bootId: z.templateLiteral(['boot_', z.string()]),
+  hostBootId: z.string(),
+  pid: z.number().int().positive(),
+  startTicks: z.number().int().nonnegative(),
+})
+
+/** Kept as JSON in the sandbox's row. */
+export const driverRefSchema = z.discriminatedUnion('driver', [bubblewrapRefSchema])
+export type DriverRef = z.infer<typeof driverRefSchema>
+
+export type SandboxProblem =
+  | 'not_installed'
+  | 'user_namespaces_forbidden'
+  | 'not_supported'
+  | 'already_running'
+  | 'start_failed'
+
+/** Why a sandbox could not be started, in a sentence, and the command that mends it where one does. */
+export class SandboxError extends Error {
+  readonly problem: SandboxProblem
+  readonly remedy: string | null
+
+  constructor(problem: SandboxProblem, sentence: string, options: { remedy?: string; cause?: unknown } = {}) {
+    super(sentence, { cause: options.cause })
+    this.name = 'SandboxError'
+    this.problem = problem
+    this.remedy = options.remedy ?? null
+  }
+}

@@ -1,0 +1,45 @@
+// Makes a sandbox's folder on this host, its boot file and its log. Invariants: what the sandbox may write belongs to
+// its host user, the rest to the server; nothing is written through a name that the sandbox could have made a link.
+import { randomUUID } from 'node:crypto'
+import { chown, type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import type { BootFile } from '@corral/protocol'
+import type { SandboxSpec } from './driver.ts'
+import { inside, type SandboxPaths, sandboxPaths } from './layout.ts'
+
+export async function makeSandboxFolder({ folder, hostUser }: SandboxSpec): Promise<SandboxPaths> {
+  const paths = sandboxPaths(folder)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const path of [paths.workspace, paths.home, paths.state]) {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    // Looked at each time, since the server may have died between the two steps.
+    if (hostUser !== undefined && (await lstat(path)).uid !== hostUser) await chown(path, hostUser, hostUser)
+  }
+  return paths
+}
+
+/** Written under a new name and renamed, because the sandbox's last boot may have left a link under the old one. */
+export async function writeBootFile(paths: SandboxPaths, spec: SandboxSpec): Promise<void> {
+  const boot: BootFile = {
+    sandboxId: spec.sandboxId,
+    bootId: spec.bootId,
+    linkToken: spec.linkToken,
+    doors: { server: inside.serverDoor, gateway: inside.gatewayDoor },
+  }
+  const written = `${paths.state}/.boot-${randomUUID()}`
+  await using file = await open(written, 'wx', 0o600)
+  await giveTo(file, spec.hostUser)
+  await file.writeFile(JSON.stringify(boot))
+  await rm(paths.bootFile, { recursive: true, force: true })
+  await rename(written, paths.bootFile)
+}
+
+/** The log of the init and the supervisor; the init keeps it short, for which its user must own it. */
+export async function openLog(paths: SandboxPaths, { hostUser }: SandboxSpec): Promise<FileHandle> {
+  const log = await open(paths.log, 'a+', 0o600)
+  await giveTo(log, hostUser)
+  return log
+}
+
+async function giveTo(file: FileHandle, hostUser: number | undefined): Promise<void> {
+  if (hostUser !== undefined) await file.chown(hostUser, hostUser)
+}

@@ -1,0 +1,70 @@
+// Where everything of a sandbox lies: its folder on this host, and its paths inside, the same under every driver.
+// Invariants: `state`, `workspace` and `home` belong to the sandbox, so the server never follows a link in them; the
+// rest of the folder is the server's and cannot be reached from inside.
+import { resolve } from 'node:path'
+import type { BootId, SandboxId } from '@corral/protocol'
+
+/** A sandbox's folder below the data folder. */
+export const sandboxFolder = (dataFolder: string, sandboxId: SandboxId): string =>
+  `${resolve(dataFolder)}/sandboxes/${safeName(sandboxId)}`
+
+/** What lies in a sandbox's folder on this host. */
+export const sandboxPaths = (folder: string) => ({
+  folder,
+  workspace: `${folder}/workspace`,
+  home: `${folder}/home`,
+  /** The supervisor's: its spool, its incarnation number, and the boot file. */
+  state: `${folder}/state`,
+  bootFile: `${folder}/state/boot.json`,
+  log: `${folder}/log`,
+  /** Locked as long as the sandbox lives, so a folder has one sandbox at most. */
+  lock: `${folder}/lock`,
+})
+export type SandboxPaths = ReturnType<typeof sandboxPaths>
+
+/** The same for everybody inside a sandbox. */
+export const inside = {
+  user: 1000,
+  workspace: '/workspace',
+  home: '/home',
+  state: '/corral/state',
+  doors: '/corral/doors',
+  serverDoor: '/corral/doors/server.sock',
+  gatewayDoor: '/corral/doors/gateway.sock',
+  supervisor: '/corral/supervisor.mjs',
+  node: '/corral/node',
+  /** First in `PATH`: holds `node`. */
+  programs: '/corral/bin',
+} as const
+
+/** The folder of an agent inside a sandbox. */
+export function agentFolder({ name, version }: { name: string; version: string }): string {
+  return `/opt/agents/${safeName(name)}@${safeName(version)}`
+}
+
+const initRoot = '/corral/init'
+
+/**
+ * Where the init is mounted inside. The path is the sandbox's identity: the kernel shows it to the host in the mount
+ * table of process 1, and nobody inside can change a mount, whereas arguments and environment can be written over.
+ * `mark` names the data folder.
+ */
+export const initPath = (mark: string, sandboxId: SandboxId, bootId: BootId): string =>
+  `${initRoot}/${mark}/${safeName(sandboxId)}/${safeName(bootId)}`
+
+export type InitIdentity = { mark: string; sandboxId: SandboxId; bootId: BootId }
+
+export function parseInitPath(path: string): InitIdentity | undefined {
+  if (!path.startsWith(`${initRoot}/`)) return undefined
+  const [mark = '', sandboxId = '', bootId = ''] = path.slice(initRoot.length + 1).split('/')
+  return isSandboxId(sandboxId) && isBootId(bootId) ? { mark, sandboxId, bootId } : undefined
+}
+
+const isSandboxId = (text: string): text is SandboxId => text.startsWith('sbx_')
+const isBootId = (text: string): text is BootId => text.startsWith('boot_')
+
+/** Ids of ours are safe names as they are; anything else would be a way to another folder, and is refused. */
+function safeName(text: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$/.test(text)) return text
+  throw new RangeError(`${JSON.stringify(text)} cannot be the name of a folder: use letters, digits, "_", ".", "-".`)
+}
