@@ -2,10 +2,7 @@
  * How the tests run. Three projects: `unit` (pure, and everything that needs no database), `server` (on a real
  * PostgreSQL), `e2e` (from outside; one file at a time and after the others, because each starts agents of its own).
  */
-import { existsSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
-
-const databaseSetup = 'packages/server/src/testing/globalSetup.ts'
 
 export default defineConfig({
   test: {
@@ -27,7 +24,7 @@ export default defineConfig({
           include: ['packages/server/src/**/*.test.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
-          globalSetup: existsSync(databaseSetup) ? [databaseSetup] : [],
+          globalSetup: 'packages/server/src/testing/globalSetup.ts',
         },
       },
       {

@@ -18,6 +18,7 @@ import { hasCode } from '../host/systemError.ts'
 import { runSql, type TestServer, templateDatabase } from './postgres.ts'
 
 declare module 'vitest' {
+  // biome-ignore lint/style/useConsistentTypeDefinitions: only an interface can extend Vitest's own
   interface ProvidedContext {
     /** The socket on which the run tells where its PostgreSQL is. */
     testPostgresSocket: string
