@@ -15,7 +15,10 @@ import {
 import { limits } from './limits.ts'
 import type { workspaceDiffSchema } from './link.ts'
 
-const prompt = z.string().min(1).max(limits.promptCharacters)
+/** Free text. PostgreSQL takes no U+0000 and, in JSON, no half of a surrogate pair: both become U+FFFD. */
+const text = () => z.string().overwrite((value) => value.toWellFormed().replaceAll('\0', '\uFFFD'))
+
+const prompt = text().min(1).max(limits.promptCharacters)
 const mode = z
   .string()
   .max(50)
@@ -25,9 +28,9 @@ const model = z
   .min(1)
   .max(255)
   .regex(/^[A-Za-z0-9._\-/:]+$/, 'may hold letters, digits and . _ - / :')
-const variant = z.string().min(1).max(50)
+const variant = text().min(1).max(50)
 const clientId = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable characters')
-const organizationId = z.string().min(1).max(100)
+const organizationId = text().min(1).max(100)
 
 /** The rules of `git check-ref-format --branch`, as far as its allowed characters leave them open. */
 const branch = z
@@ -53,9 +56,9 @@ const variableName = z
   .refine((name) => !reservedVariables.test(name), 'is reserved')
 
 const envVars = z
-  .record(variableName, z.string().max(256))
+  .record(variableName, text().max(256))
   .refine((vars) => Object.keys(vars).length <= 50, 'has more than 50 variables')
-const setupCommands = z.array(z.string().min(1).max(500)).max(20)
+const setupCommands = z.array(text().min(1).max(500)).max(20)
 
 /** The members of a session's configuration that this version supports. */
 const configurationShape = {
@@ -68,18 +71,18 @@ const configurationShape = {
     .max(200)
     .regex(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+$/, 'must be owner/repo')
     .optional(),
-  gitUrl: z.string().min(1).max(2048).optional(),
+  gitUrl: text().min(1).max(2048).optional(),
   platform: z.enum(['github', 'gitlab']).optional(),
   kilocodeOrganizationId: organizationId.optional(),
-  agentKind: z.string().min(1).max(50).optional(),
+  agentKind: text().min(1).max(50).optional(),
   envVars: envVars.optional(),
   setupCommands: setupCommands.optional(),
   upstreamBranch: branch.optional(),
   autoCommit: z.boolean().optional(),
   condenseOnComplete: z.boolean().optional(),
   shallow: z.boolean().optional(),
-  appendSystemPrompt: z.string().max(10_000).optional(),
-  createdOnPlatform: z.string().min(1).max(100).optional(),
+  appendSystemPrompt: text().max(10_000).optional(),
+  createdOnPlatform: text().min(1).max(100).optional(),
   githubInstallationId: z.union([z.string(), z.number()]).optional(),
   clientId: clientId.optional(),
 }
@@ -143,7 +146,7 @@ export const sendMessageInput = sessionNamed(
     variant: variant.optional(),
     autoCommit: z.boolean().optional(),
     condenseOnComplete: z.boolean().optional(),
-    appendSystemPrompt: z.string().max(10_000).optional(),
+    appendSystemPrompt: text().max(10_000).optional(),
     clientId: clientId.optional(),
   }),
 )
@@ -158,10 +161,10 @@ export const getSessionInput = z
   })
 export const listSessionsInput = z.strictObject({
   limit: z.number().int().min(1).max(100).default(50),
-  cursor: z.string().max(200).optional(),
+  cursor: text().max(200).optional(),
   kilocodeOrganizationId: organizationId.optional(),
-  gitUrl: z.string().min(1).max(2048).optional(),
-  agentKind: z.string().min(1).max(50).optional(),
+  gitUrl: text().min(1).max(2048).optional(),
+  agentKind: text().min(1).max(50).optional(),
 })
 export type ListSessionsInput = z.infer<typeof listSessionsInput>
 export const getMessageResultInput = sessionNamed(
