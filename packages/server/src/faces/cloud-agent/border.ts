@@ -1,0 +1,22 @@
+/**
+ * What holds before any route looks at a body: it is JSON, and no larger than the limit. JSON alone, since a page of
+ * another origin cannot send that without being asked about it first.
+ */
+import { CorralError, invalidInput, limits } from '@corral/protocol'
+import type { MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+
+export const limitedBody: MiddlewareHandler = bodyLimit({
+  maxSize: limits.bodyBytes,
+  onError: () => {
+    throw new CorralError('body_too_large')
+  },
+})
+
+export const jsonBody: MiddlewareHandler = async (c, next) => {
+  const mediaType = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (c.req.method === 'POST' && mediaType !== 'application/json') {
+    throw invalidInput('Content-Type', 'must be application/json')
+  }
+  await next()
+}

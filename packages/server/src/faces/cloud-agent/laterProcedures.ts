@@ -1,0 +1,21 @@
+/** The names of the API that this version does not have yet. They answer `not_implemented`; any other name is unknown. */
+export const laterProcedures: ReadonlySet<string> = new Set([
+  'prepareLegacySession',
+  'updateSession',
+  'answerQuestion',
+  'rejectQuestion',
+  'answerPermission',
+  'listCallbacks',
+  'redeliverCallback',
+  'getCallbackKeys',
+  'rotateCallbackKey',
+  'getUsage',
+  'getNetworkLog',
+  'createTerminal',
+  'resizeTerminal',
+  'closeTerminal',
+  'initiateSessionStream',
+  'sendMessageStream',
+  'initiateFromKilocodeSession',
+  'initiateSessionAsync',
+])

@@ -1,0 +1,106 @@
+/**
+ * The cloud-agent API on HTTP: tRPC at `/trpc`, and the routes beside it. Routes keep the same order of guards as
+ * procedures, and the same refusals, as problem+json.
+ */
+import {
+  agentSessionIdSchema,
+  CorralError,
+  invalidInput,
+  restPrepareInput,
+  type SessionId,
+  sessionIdSchema,
+  streamTicketInput,
+} from '@corral/protocol'
+import { type Context, Hono } from 'hono'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { Caller } from '../../identity/caller.ts'
+import type { Identity } from '../../identity/identity.ts'
+import type { Sessions } from '../../sessions/sessions.ts'
+import { jsonBody, limitedBody } from './border.ts'
+import { trpcEndpoint } from './endpoint.ts'
+import { withClientId } from './idempotencyKey.ts'
+import { inputRefusal, refusalOf } from './refusal.ts'
+import { createRouter, type Health } from './router.ts'
+import { problem } from './wire.ts'
+
+export function cloudAgentFace(options: {
+  sessions: Sessions
+  identity: Identity
+  logger: Logger
+  version: string
+}): Hono {
+  const { sessions, identity, logger, version } = options
+  const health = (): Health => ({ status: 'ok', timestamp: Date.now(), version })
+  const app = new Hono()
+
+  app.onError((error, c) => problem(refusalOf(error, { logger, path: c.req.path })))
+
+  app.get('/health', (c) => c.json(health()))
+  const router = createRouter({ sessions, health, logger })
+  app.route('/', trpcEndpoint({ router, authenticate: identity.authenticate, logger }))
+
+  app.use('/api/cloud-agent/*', limitedBody, jsonBody)
+
+  app.post('/api/cloud-agent/sessions/prepare', async (c) => {
+    const caller = await identity.authenticate(c.req.raw.headers)
+    const idempotencyKey = { value: c.req.header('idempotency-key') ?? null, calls: 1 }
+    const body = withClientId(parse(restPrepareInput, await readJson(c)), idempotencyKey)
+    const { organizationId, kilocodeOrganizationId = organizationId, ...input } = body
+    const pair = await sessions.prepare(caller, { ...input, kilocodeOrganizationId })
+    return c.json({ ...pair, ...(await issueTicket(caller, pair.cloudAgentSessionId)) })
+  })
+
+  app.post('/api/cloud-agent/sessions/stream-ticket', async (c) => {
+    const caller = await identity.authenticate(c.req.raw.headers)
+    const { cloudAgentSessionId, organizationId } = parse(streamTicketInput, await readJson(c))
+    return c.json(await issueTicket(caller, cloudAgentSessionId, organizationId))
+  })
+
+  app.get('/api/session/:id/export', async (c) => {
+    const caller = await identity.authenticate(c.req.raw.headers)
+    parse(z.strictObject({}), c.req.query())
+    return c.json(await sessions.export(caller, await sessionOf(caller, c.req.param('id'))))
+  })
+
+  /** An organization that is given must be the session's. */
+  async function issueTicket(caller: Caller, id: SessionId, organizationId?: string) {
+    const session = await sessions.access(caller, id)
+    if (organizationId !== undefined && organizationId !== session.organizationId) {
+      throw new CorralError('session_not_found')
+    }
+    return identity.tickets.issue({
+      purpose: 'stream',
+      userId: caller.userId,
+      kiloSessionId: session.agentSessionId,
+      cloudAgentSessionId: session.id,
+      organizationId: session.organizationId,
+    })
+  }
+
+  /** `agent_…` or `ses_…`. What is neither is no session. */
+  async function sessionOf(caller: Caller, id: string): Promise<SessionId> {
+    const sessionId = sessionIdSchema.safeParse(id)
+    if (sessionId.success) return sessionId.data
+    const agentSessionId = agentSessionIdSchema.safeParse(id)
+    if (!agentSessionId.success) throw new CorralError('session_not_found')
+    return (await sessions.get(caller, { agentSessionId: agentSessionId.data })).sessionId
+  }
+
+  return app
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw inputRefusal(parsed.error)
+  return parsed.data
+}
+
+async function readJson(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json()
+  } catch (error) {
+    if (error instanceof SyntaxError) throw invalidInput('request', 'is not valid JSON')
+    throw error
+  }
+}

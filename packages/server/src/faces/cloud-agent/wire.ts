@@ -1,0 +1,65 @@
+/** The two forms that a refusal has on the wire: tRPC's error shape, and problem+json for the REST routes. */
+import { STATUS_CODES } from 'node:http'
+import {
+  type CorralError,
+  type RefusalReason,
+  refusals,
+  type SessionId,
+  sessionIdSchema,
+  type TrpcCode,
+} from '@corral/protocol'
+import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
+import { z } from 'zod'
+
+export type RefusalData = {
+  code: TrpcCode
+  httpStatus: number
+  path: string | undefined
+  reason: RefusalReason
+  /** For people: what is wrong, and what to do. */
+  sentence: string
+  details?: unknown
+  retryable: boolean
+  cloudAgentSessionId?: SessionId
+}
+
+export function trpcError(refusal: CorralError, call: { path: string | undefined; input: unknown }) {
+  const { httpStatus, trpcCode, retryable } = refusals[refusal.reason]
+  const cloudAgentSessionId = namedOwnSession(httpStatus, call.input)
+  const data: RefusalData = {
+    code: trpcCode,
+    httpStatus,
+    path: call.path,
+    reason: refusal.reason,
+    sentence: refusal.message,
+    ...(refusal.details !== undefined && { details: refusal.details }),
+    retryable,
+    ...(cloudAgentSessionId && { cloudAgentSessionId }),
+  }
+  return { code: TRPC_ERROR_CODES_BY_KEY[trpcCode], message: refusal.message, data }
+}
+
+const namingInput = z.object({ cloudAgentSessionId: sessionIdSchema.optional(), sessionId: sessionIdSchema.optional() })
+
+/** Left out where the session may be another's: an answer must not differ from that for an id that never existed. */
+function namedOwnSession(httpStatus: number, input: unknown): SessionId | undefined {
+  if (httpStatus === 400 || httpStatus === 401 || httpStatus === 404) return undefined
+  const named = namingInput.safeParse(input)
+  return named.success ? (named.data.cloudAgentSessionId ?? named.data.sessionId) : undefined
+}
+
+/** RFC 9457, with `error` for readers of the seed's form. */
+export function problem(refusal: CorralError): Response {
+  const { httpStatus, retryable } = refusals[refusal.reason]
+  const body = {
+    type: 'about:blank',
+    title: STATUS_CODES[httpStatus],
+    status: httpStatus,
+    detail: refusal.message,
+    reason: refusal.reason,
+    error: refusal.reason,
+    ...(refusal.details !== undefined && { details: refusal.details }),
+    retryable,
+  }
+  return Response.json(body, { status: httpStatus, headers: { 'content-type': 'application/problem+json' } })
+}
