@@ -49,7 +49,9 @@ export async function makeCluster({ cluster, sockets }: PostgresFolders, program
   const dataFolder = dirname(cluster)
   // A new name each time: the initdb of a killed server may still be at work in the folder that is removed here.
   for (const name of await readdir(dataFolder)) {
-    if (name.startsWith(unfinished)) await rm(join(dataFolder, name), { recursive: true })
+    if (name.startsWith(unfinished)) {
+      await rm(join(dataFolder, name), { recursive: true, maxRetries: 10, retryDelay: 100 })
+    }
   }
   const making = join(dataFolder, unfinished + randomBytes(4).toString('hex'))
   // The folder stays ours, so that nothing can be slipped in for the log; PostgreSQL passes through it to what is its own.
