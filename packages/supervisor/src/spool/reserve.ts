@@ -1,0 +1,36 @@
+/**
+ * 8 MiB of the disk that are kept for lifecycle events: a file that is given back when the disk is full, so that an
+ * execution can still be ended, and taken again before the next one begins.
+ */
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { isDiskFull } from '../host/errorCode.ts'
+
+const reserveBytes = 8 * 1024 * 1024
+
+export type Reserve = {
+  /** False when the disk has no room for it: no new work should begin. */
+  take(): boolean
+  /** False when there was nothing to give back. */
+  release(): boolean
+}
+
+export function createReserve(path: string): Reserve {
+  return {
+    take() {
+      if (existsSync(path)) return true
+      try {
+        writeFileSync(path, Buffer.alloc(reserveBytes), { mode: 0o600 })
+        return true
+      } catch (error) {
+        if (!isDiskFull(error)) throw error
+        rmSync(path, { force: true })
+        return false
+      }
+    },
+    release() {
+      const held = existsSync(path)
+      rmSync(path, { force: true })
+      return held
+    },
+  }
+}

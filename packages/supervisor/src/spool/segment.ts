@@ -1,0 +1,105 @@
+/**
+ * One file of a spool: records in the order of their numbers, the first of which is the file's name. Invariants: only
+ * whole records are counted; what a killed process or a full disk left behind the last whole one is cut off.
+ */
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { limits } from '@corral/protocol'
+import { decodeRecord, encodeRecord } from './record.ts'
+
+/** An event at its largest, with room for what `JSON.stringify` of our own envelope adds. */
+const maxPayloadBytes = limits.eventBytes + 64 * 1024
+const readBytes = 256 * 1024
+
+export type Segment = {
+  readonly firstN: number
+  readonly lastN: number
+  readonly bytes: number
+  /** Throws and leaves the file as it was when the disk is full. */
+  append(payload: Buffer): void
+  sync(): void
+  /** The records from byte `offset` on, as many as `accept` takes; answers the offset after the last one taken. */
+  read(offset: number, accept: (payload: Buffer) => boolean): number
+  close(): void
+  remove(): void
+}
+
+const suffix = '.spool'
+
+export const segmentName = (firstN: number): string => `${String(firstN).padStart(15, '0')}${suffix}`
+
+export const firstNOf = (name: string): number | undefined =>
+  name.endsWith(suffix) ? Number(name.slice(0, -suffix.length)) : undefined
+
+export function openSegment(folder: string, firstN: number): Segment {
+  const path = join(folder, segmentName(firstN))
+  const file = openSync(path, 'a+', 0o600)
+  let bytes = 0
+  let count = 0
+
+  function* records(from: number): Generator<{ payload: Buffer; next: number }> {
+    let buffer = Buffer.alloc(0)
+    let start = from
+    let offset = 0
+    let wanted = readBytes
+    for (;;) {
+      const decoded = decodeRecord(buffer, offset, maxPayloadBytes)
+      if (decoded === 'torn') return
+      if ('more' in decoded) {
+        start += offset
+        offset = 0
+        wanted = Math.max(readBytes, decoded.more)
+        const fresh = Buffer.allocUnsafe(wanted)
+        const got = readSync(file, fresh, 0, wanted, start)
+        buffer = fresh.subarray(0, got)
+        if (got < decoded.more) return
+        continue
+      }
+      offset = decoded.next
+      yield { payload: decoded.payload, next: start + offset }
+    }
+  }
+
+  for (const { next } of records(0)) {
+    bytes = next
+    count++
+  }
+  if (fstatSync(file).size > bytes) ftruncateSync(file, bytes)
+
+  return {
+    firstN,
+    get lastN() {
+      return firstN + count - 1
+    },
+    get bytes() {
+      return bytes
+    },
+    append(payload) {
+      const record = encodeRecord(payload)
+      let written = 0
+      try {
+        while (written < record.length) written += writeSync(file, record, written)
+      } catch (error) {
+        ftruncateSync(file, bytes)
+        throw error
+      }
+      bytes += record.length
+      count++
+    },
+    sync: () => fdatasyncSync(file),
+    read(offset, accept) {
+      let end = offset
+      for (const { payload, next } of records(offset)) {
+        if (!accept(payload)) break
+        end = next
+        if (end >= bytes) break
+      }
+      return end
+    },
+    close: () => closeSync(file),
+    remove() {
+      closeSync(file)
+      unlinkSync(path)
+    },
+  }
+}
