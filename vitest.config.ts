@@ -3,9 +3,13 @@
  * PostgreSQL), `e2e` (from outside; one file at a time and after the others, because each starts agents of its own).
  */
 import { defineConfig } from 'vitest/config'
+import { tallyReporter } from './scripts/test/tally.ts'
+
+const { CORRAL_TEST_TALLY: tallyFile } = process.env
 
 export default defineConfig({
   test: {
+    reporters: tallyFile ? ['default', tallyReporter(tallyFile)] : ['default'],
     testTimeout: 10_000,
     hookTimeout: 30_000,
     projects: [
