@@ -23,9 +23,10 @@ export type Owner = z.infer<typeof ownerSchema>
 /** `silent`: the process is alive but does not say who it is, e.g. because it is stopped or overloaded. */
 export type OwnerState = { state: 'none' } | { state: 'known'; owner: Owner } | { state: 'silent' }
 
+/** The lock is given back by `release` or by the end of the process. `announce` replaces what others are told. */
 export type Ownership =
-  /** `announce` replaces what a probe is told. The lock is also given back by the end of the process. */
-  { ok: true; announce(owner: Owner): void; release(): Promise<void> } | { ok: false; owner: Owner | null }
+  | { ok: true; announce(owner: Owner): void; release(): Promise<void> }
+  | { ok: false; owner: Owner | null }
 
 const answerTimeoutMs = 1_000
 /** Each round either ends or removes what a dead owner left; only a crash of the owner in between gives another one. */
