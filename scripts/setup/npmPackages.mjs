@@ -1,8 +1,8 @@
 // @ts-check
 /**
  * The npm packages, installed when they are missing or when package-lock.json is another than at the last install.
- * A fresh clone gets exactly what the lock says (`npm ci`). Later on only the difference is installed, because
- * `npm ci` would first delete the packages that a running server uses. The lock is never written.
+ * `npm install`, not `npm ci`: that one first deletes the packages that a running server uses, and refuses a lock that
+ * lacks an optional package of some other platform. The versions are the lock's all the same, and it is never written.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -21,29 +21,28 @@ export function installNpmPackages(root) {
     .digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lockHash) return
 
-  const fresh = !existsSync(modules)
-  console.log(fresh ? 'Installing npm packages (about a minute) …' : 'Bringing npm packages up to date …')
+  console.log(existsSync(modules) ? 'Bringing npm packages up to date …' : 'Installing npm packages (about a minute) …')
   rmSync(stamp, { force: true })
-  npm(root, fresh ? ['ci'] : ['install', '--no-save'])
+  npmInstall(root)
   writeFileSync(stamp, lockHash)
 }
 
 /**
  * With the machine's own Node: `npm run` puts node_modules/.bin first in PATH, and the Node there may just be replaced.
  * @param {string} root
- * @param {string[]} command
  */
-function npm(root, command) {
+function npmInstall(root) {
   const PATH = (process.env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => !folder.startsWith(join(root, 'node_modules')))
-  const result = spawnSync('npm', [...command, '--loglevel=error', '--no-audit', '--no-fund'], {
+    .join(delimiter)
+  const result = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
-    env: { ...process.env, PATH: PATH.join(delimiter) },
+    env: { ...process.env, PATH },
     encoding: 'utf8',
     timeout: timeoutMs,
   })
   if (result.status === 0) return
   const remedy = 'Check that this machine reaches the npm registry and has 2 GB of disk left, then try again.'
-  throw new Problem(`\`npm ${command.join(' ')}\` failed.`, lastLinesOf(result), remedy)
+  throw new Problem('`npm install` failed.', lastLinesOf(result), remedy)
 }
