@@ -53,6 +53,8 @@ export const queuedDataSchema = z.looseObject({
   /** The user's message as it enters the transcript. */
   messageId: z.string(),
   partId: z.string(),
+  /** The agent's own id of the session, which the message belongs to. */
+  agentSessionId: z.string(),
   text: z.string(),
 })
 

@@ -183,6 +183,8 @@ export const prepareSchema = z.object({
   shallow: z.boolean(),
   author: z.object({ name: z.string(), email: z.string() }),
   setupCommands: z.array(z.string()),
+  /** What a failing setup command does: ends the preparation, or is a warning. */
+  setupFailure: z.enum(['fail', 'warn']),
   environment: z.record(z.string(), z.string()),
   gateway: gatewayAccess,
   timeouts: z.object({ cloneMs: z.number(), setupCommandMs: z.number() }),

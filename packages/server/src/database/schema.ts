@@ -210,6 +210,8 @@ export const workspace = pgTable(
     branch: text('branch'),
     baseCommit: text('base_commit'),
     headCommit: text('head_commit'),
+    /** When the agent's process is to be stopped, if nothing comes in between. */
+    agentUntil: at('agent_until'),
     /** As of the end of the last turn. */
     diff: jsonb('diff').$type<WorkspaceDiff>(),
   },
@@ -240,8 +242,6 @@ export const sandbox = pgTable(
     supervisorBundle: text('supervisor_bundle'),
     startingSince: at('starting_since'),
     unreachableSince: at('unreachable_since'),
-    /** Since when nothing has been running in it. */
-    idleSince: at('idle_since'),
     reason: text('reason').$type<FailureReason>(),
     message: text('message'),
     createdAt: at('created_at').notNull().defaultNow(),

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { type FileHandle, realpath } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { identifyProcess, type ProcessIdentity, processEnded, processState } from '../host/processIdentity.ts'
 import { dataFolderName } from '../host/runFolder.ts'
 import { hasCode } from '../host/systemError.ts'
 import { checkBubblewrap } from './bubblewrapCheck.ts'
@@ -11,7 +12,7 @@ import { hostPath, lockedStatus, sandboxCommand, statusFd, upFd } from './bubble
 import { type Driver, type DriverRef, SandboxError, type SandboxSpec } from './driver.ts'
 import { makeSandboxFolder, openLog, writeBootFile } from './folder.ts'
 import type { InitIdentity } from './layout.ts'
-import { findSandboxes, identifyProcess, type ProcessIdentity, processEnded, processState } from './sandboxProcess.ts'
+import { findSandboxes } from './sandboxProcess.ts'
 
 const startTimeoutMs = 5_000
 const killTimeoutMs = 5_000

@@ -31,6 +31,8 @@ export const inside = {
   doors: '/corral/doors',
   serverDoor: '/corral/doors/server.sock',
   gatewayDoor: '/corral/doors/gateway.sock',
+  /** Where the supervisor lets programs reach the gateway. */
+  gatewayUrl: 'http://127.0.0.1:4100',
   supervisor: '/corral/supervisor.mjs',
   node: '/corral/node',
   /** First in `PATH`: holds `node`. */

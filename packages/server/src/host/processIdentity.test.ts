@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { identifyProcess, parseStat, processEnded, processState } from './sandboxProcess.ts'
+import { identifyProcess, parseStat, processEnded, processState } from './processIdentity.ts'
 
 test('a process is followed to its end, and stays ended', async () => {
   const child = spawn('sleep', ['4321'], { stdio: 'ignore' })

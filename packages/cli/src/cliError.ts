@@ -1,0 +1,38 @@
+/** An error for people: what happened, why, what to do. */
+import { CorralCallError, callError } from '@corral/client'
+
+export class CliError extends Error {
+  constructor(what: string, why: string, remedy: string) {
+    super(`${what}\n  why:  ${why}\n  what to do:  ${remedy}`)
+    this.name = 'CliError'
+  }
+}
+
+/** What to do about each refusal that a person can do something about. */
+const remedies: Record<string, string> = {
+  unreachable: 'start the server with "corral up", or check CORRAL_URL',
+  unauthorized: 'check CORRAL_API_KEY, or remove it to use the key of this data folder',
+  session_not_found: 'list your sessions with "corral ls"',
+  execution_not_found: 'see the executions of the session with "corral show <id>"',
+  queue_full: 'wait until a queued message has begun, or stop the session with "corral stop <id>"',
+  not_initiated: 'start the session first',
+  unavailable: 'try again in a moment; "corral doctor" says what is missing',
+  idempotency_mismatch: 'use another client id for another message',
+}
+
+/** One text for whatever went wrong; a stack is only for what is a defect of ours. */
+export function explain(error: unknown): string {
+  const known = callError(error)
+  if (known instanceof CliError) return known.message
+  if (known instanceof CorralCallError) {
+    const details = Array.isArray(known.details)
+      ? known.details.map((detail: { path: string; message: string }) => `${detail.path} ${detail.message}`).join('; ')
+      : ''
+    return [
+      known.message,
+      details === '' ? `  why:  ${known.reason}` : `  why:  ${details}`,
+      ...(remedies[known.reason] ? [`  what to do:  ${remedies[known.reason]}`] : []),
+    ].join('\n')
+  }
+  return known instanceof Error ? (known.stack ?? known.message) : String(known)
+}

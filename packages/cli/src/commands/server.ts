@@ -1,0 +1,84 @@
+/** The commands about this installation: up, down, doctor, agents. */
+import { agentCatalog, createAgentStore, createLogger, doctor, down, readConfig, up } from '@corral/server'
+import type { Command } from 'commander'
+import { CliError } from '../cliError.ts'
+import { color, createTerminal } from '../terminal.ts'
+
+export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): void {
+  const terminal = () => createTerminal({ json: program.opts<{ json?: boolean }>().json === true })
+
+  program
+    .command('up')
+    .description('start the server of this data folder and stay')
+    .action(async () => {
+      const config = await readConfig(env)
+      const logger = createLogger(config.logLevel)
+      const server = await up(config, logger, env)
+      process.stdout.write(`listening on ${server.url}\n`)
+      if (server.apiKey) process.stderr.write(`your API key, shown this once: ${server.apiKey}\n`)
+      if (Object.keys(config.upstreams).length === 0) {
+        process.stderr.write('no model key is set: sessions use the scripted model, which has no intelligence\n')
+      }
+      const ended = await Promise.race([stopSignal(), server.lost.then(() => 'lost' as const)])
+      const late = setTimeout(() => process.exit(1), config.timers.shutdownMs).unref()
+      await server.close()
+      clearTimeout(late)
+      if (ended === 'lost') {
+        throw new CliError('This server has stopped.', 'another server has taken over its database', 'use that one')
+      }
+    })
+
+  program
+    .command('down')
+    .description('end everything of this data folder: server, sandboxes, gateway, database')
+    .action(async () => {
+      const config = await readConfig(env)
+      const ended = await down(config, createLogger('warn'), env)
+      terminal().result(ended.length === 0 ? 'Nothing was running.\n' : `Ended: ${ended.join(', ')}.\n`)
+    })
+
+  program
+    .command('doctor')
+    .description('what works on this machine, and what to do about the rest')
+    .action(async () => {
+      const findings = await doctor(await readConfig(env), env)
+      const out = terminal()
+      if (out.json) return out.result(`${JSON.stringify(findings, null, 2)}\n`)
+      const marks = { works: color('green', '✔'), warning: color('yellow', '!'), missing: color('red', '✘') }
+      for (const { what, state, says, remedy } of findings) {
+        out.result(`${marks[state]} ${what.padEnd(10)} ${says}\n`)
+        if (remedy) out.result(`  ${' '.repeat(10)} ${color('dim', `→ ${remedy}`)}\n`)
+      }
+      if (findings.some(({ state }) => state === 'missing')) process.exitCode = 1
+    })
+
+  const agents = program.command('agents').description('the agents of this installation')
+  agents
+    .command('ls', { isDefault: true })
+    .description('installed agents')
+    .action(async () => {
+      const config = await readConfig(env)
+      const installed = await createAgentStore({ folder: config.agentsFolder }).list()
+      const out = terminal()
+      if (out.json) return out.result(`${JSON.stringify(installed, null, 2)}\n`)
+      for (const { name, version } of installed) out.result(`${name}@${version}\n`)
+      const others = Object.keys(agentCatalog).filter((name) => !installed.some((agent) => agent.name === name))
+      if (others.length > 0) out.note(color('dim', `can be added: ${others.join(', ')}`))
+    })
+  agents
+    .command('add')
+    .description('install an agent from npm')
+    .argument('<name[@version]>')
+    .action(async (reference: string) => {
+      const config = await readConfig(env)
+      const agent = await createAgentStore({ folder: config.agentsFolder }).install(reference)
+      terminal().result(`${agent.name}@${agent.version}\n`)
+    })
+}
+
+function stopSignal(): Promise<'signal'> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve('signal'))
+    process.once('SIGINT', () => resolve('signal'))
+  })
+}

@@ -1,0 +1,22 @@
+/** `corral`: the command line. Each command has its file; this one puts them together and explains what went wrong. */
+import { Command } from 'commander'
+import { explain } from './cliError.ts'
+import { addDemoCommand } from './commands/demo.ts'
+import { addServerCommands } from './commands/server.ts'
+import { addSessionCommands } from './commands/sessions.ts'
+
+const program = new Command('corral')
+  .description('your own cloud for coding agents')
+  .option('--json', 'machine-readable output')
+  .showHelpAfterError()
+
+addServerCommands(program, process.env)
+addSessionCommands(program, process.env)
+addDemoCommand(program, process.env)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,200 @@
+/**
+ * Connects the parts of the engine and mounts the faces. No part knows more of another than its arguments here say;
+ * starting and ending processes is `up.ts`'s.
+ */
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { Logger } from 'pino'
+import type { AgentStore } from './agents/store.ts'
+import type { Config } from './config.ts'
+import type { Term } from './database/term.ts'
+import type { Database } from './database/transaction.ts'
+import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
+import { createStream } from './faces/cloud-agent/stream.ts'
+import { doorUrl } from './gateway/doorUrl.ts'
+import { issueGatewayToken } from './gateway/tokens.ts'
+import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
+import type { Identity } from './identity/identity.ts'
+import { createLog } from './log/log.ts'
+import type { Driver } from './sandboxes/driver.ts'
+import { createFleet, type Fleet } from './sandboxes/fleet.ts'
+import { inside } from './sandboxes/layout.ts'
+import { createAgentChoice } from './sessions/agents.ts'
+import { createCommands } from './sessions/commands.ts'
+import { createSessions } from './sessions/create.ts'
+import { createSessionReconciler } from './sessions/reconcile.ts'
+import { createSandboxOfSession } from './sessions/sandboxes.ts'
+import { createSink } from './sessions/sink.ts'
+import { createLinks } from './supervisors/links.ts'
+import { version } from './version.ts'
+import { createWatch } from './watch.ts'
+
+export type App = {
+  /** Links, reconcilers and HTTP begin here. */
+  start(): Promise<{ url: string }>
+  /** Refuses new work, lets what is under way end, and leaves sandboxes running. */
+  close(): Promise<void>
+}
+
+export function createApp(deps: {
+  config: Config
+  database: Database
+  term: Pick<Term, 'sinceOutageMs'>
+  identity: Identity
+  driver: Driver
+  agents: AgentStore
+  /** Makes sure that the scripted model answers. */
+  ensureScriptedModel(): Promise<void>
+  places: { doorsFolder: string; serverSocket: string; supervisorBundle: string; nodeBinary: string }
+  logger: Logger
+}): App {
+  const { config, database, identity, driver, logger, places } = deps
+  const { timers } = config
+
+  const upstreams = createUpstreams({
+    upstreams: { ...config.upstreams, scripted: { urlFile: '' } },
+    defaultUpstream: config.defaultUpstream ?? undefined,
+  })
+  const agentChoice = createAgentChoice(deps.agents)
+  const wakeSessions = () => sessionReconciler.poke()
+
+  const log = createLog({
+    database,
+    sink: createSink({ timers, wake: wakeSessions }),
+    redact: (_session, events) => events,
+    logger,
+  })
+  const links = createLinks({
+    database,
+    offer: log.offer,
+    changed: (sandboxId) =>
+      void fleet.linkChanged(sandboxId).catch((error: unknown) => logger.warn({ sandboxId, error }, 'not woken')),
+    logger,
+  })
+  const watch = createWatch({ acceptingForMs: links.acceptingForMs, sinceOutageMs: deps.term.sinceOutageMs })
+  const sandboxOf = createSandboxOfSession({ database, log, fleet: () => fleet })
+  const fleet: Fleet = createFleet({
+    database,
+    driver,
+    links,
+    workIn: sandboxOf.workIn,
+    report: sandboxOf.report,
+    wakeSessions,
+    watchingForMs: watch.watchingForMs,
+    dataFolder: config.home,
+    doorsFolder: places.doorsFolder,
+    supervisorBundle: places.supervisorBundle,
+    nodeBinary: places.nodeBinary,
+    agents: () => deps.agents.list(),
+    limits: config.sandboxLimits,
+    secret: config.nextAuthSecret,
+    timers,
+    logger,
+  })
+  const commands = createCommands({
+    gatewayToken: (look) => {
+      const bootId = look.sandbox?.bootId
+      if (!look.sandbox || !bootId) throw new Error(`session ${look.session.id} has no running sandbox`)
+      return issueGatewayToken(database.orm, {
+        sessionId: look.session.id,
+        sandboxId: look.sandbox.id,
+        bootId,
+        secret: config.nextAuthSecret,
+      })
+    },
+    doorUrl: (repository) => inside.gatewayUrl + doorUrl(repository),
+    agent: agentChoice.installed,
+    wireOf(model) {
+      const selection = selectUpstream(upstreams, model)
+      const wire = selection.kind === 'selected' ? selection.upstream.wires[0] : undefined
+      return wire ?? 'openai-chat'
+    },
+    author: { name: 'Corral', email: 'corral@localhost' },
+    timers,
+  })
+  const sessionReconciler = createSessionReconciler({
+    database,
+    log,
+    links,
+    commands,
+    requestSandbox: sandboxOf.requestSandbox,
+    requestStop: fleet.requestStop,
+    removeSandbox: fleet.remove,
+    wakeSandboxes: fleet.reconciler.poke,
+    watchingForMs: watch.watchingForMs,
+    timers,
+    logger,
+  })
+  const sessions = createSessions({
+    database,
+    log,
+    links,
+    membership: identity.membership,
+    repositories: { localRoots: config.gitLocalRoots, allowPrivateHosts: config.allowPrivateHosts },
+    chooseAgent: agentChoice.choose,
+    async checkModel(model) {
+      const selection = selectUpstream(upstreams, model)
+      if (selection.kind === 'refused') return selection.sentence
+      if (selection.upstream.name === 'scripted') await deps.ensureScriptedModel()
+      return null
+    },
+    wake: wakeSessions,
+    timers,
+  })
+
+  const stream = createStream({
+    sessions,
+    log,
+    tickets: identity.tickets,
+    logger,
+    allowedOrigins: config.allowedOrigins,
+  })
+  const http = new Hono()
+  http.get('/ready', async (c) => {
+    const ready = await answersWithin(database, 2_000)
+    return ready ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
+  })
+  http.route('/', cloudAgentFace({ sessions, identity, logger, version }))
+  let server: Server | null = null
+
+  return {
+    async start() {
+      await fleet.takeStock()
+      await links.listen(places.serverSocket)
+      server = serve({ fetch: http.fetch, hostname: config.host, port: config.port }) as Server
+      server.on('upgrade', stream.handleUpgrade)
+      await once(server, 'listening')
+      fleet.reconciler.poke()
+      sessionReconciler.poke()
+      const address = server.address()
+      const port = typeof address === 'object' && address ? address.port : config.port
+      return {
+        url: config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+      }
+    },
+
+    async close() {
+      const closed = server ? once(server, 'close') : null
+      server?.close()
+      server?.closeIdleConnections()
+      await stream.close()
+      await Promise.all([sessionReconciler.close(), fleet.reconciler.close()])
+      await links.close()
+      await log.close()
+      watch.close()
+      server?.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+async function answersWithin(database: Database, timeoutMs: number): Promise<boolean> {
+  const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), timeoutMs).unref())
+  const answer = database.pool.query('select 1').then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([answer, late])
+}

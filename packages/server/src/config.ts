@@ -1,0 +1,205 @@
+/**
+ * The configuration of this installation: read from the environment once, here and nowhere else.
+ * What is secret and not configured is made once and kept in the data folder, mode 0600.
+ */
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { hasCode } from './host/systemError.ts'
+
+/** Every timer of the engine, in milliseconds. Source: 10-engine "Timers". */
+export const defaultTimers = {
+  serverTermRenewMs: 5_000,
+  serverTermMs: 15_000,
+  claimMs: 15_000,
+  reconcilerPollMs: 1_000,
+  commandMs: 5_000,
+  sandboxStartMs: 120_000,
+  sandboxInspectMs: 5_000,
+  linkSilenceMs: 45_000,
+  sandboxLostMs: 90_000,
+  preparationMs: 12 * 60_000,
+  cloneMs: 6 * 60_000,
+  setupCommandMs: 120_000,
+  agentStartMs: 60_000,
+  noProgressMs: 7 * 60_000,
+  executionMs: 120 * 60_000,
+  /** From `interrupt` to the end of the sandbox when the supervisor does not say `stopped`. */
+  stopMs: 30_000,
+  finalizationMs: 180_000,
+  finalizationStepMs: 30_000,
+  pushMs: 60_000,
+  agentIdleMs: 15 * 60_000,
+  sandboxIdleMs: 30 * 60_000,
+  sandboxGraceMs: 5_000,
+  /** How long a stop of the server may take. */
+  shutdownMs: 10_000,
+} as const
+export type Timers = { [K in keyof typeof defaultTimers]: number }
+
+/** A model server: its key, and its address where that is not the known one. */
+export type UpstreamSettings = { apiKey?: string; baseUrl?: string }
+
+/** The model that is used where none is named, by the upstream that has a key. */
+const defaultModels: Readonly<Record<string, string>> = {
+  anthropic: 'anthropic/claude-sonnet-4-5',
+  openai: 'openai/gpt-5',
+  openrouter: 'openrouter/anthropic/claude-sonnet-4.5',
+}
+export const scriptedModel = 'scripted/demo'
+
+/** What is too much for variables: `corral.config.json` in the current folder. */
+const fileSchema = z.strictObject({
+  upstreams: z
+    .record(z.string(), z.strictObject({ apiKey: z.string().optional(), baseUrl: z.string().optional() }))
+    .default({}),
+  defaultUpstream: z.string().optional(),
+  gitHosts: z
+    .record(
+      z.string(),
+      z.strictObject({
+        url: z.string().optional(),
+        credential: z.strictObject({ username: z.string().optional(), token: z.string() }).optional(),
+      }),
+    )
+    .default({}),
+  defaultModel: z.string().optional(),
+})
+type ConfigFile = z.output<typeof fileSchema>
+
+export type Config = {
+  home: string
+  host: string
+  port: number
+  publicUrl: string | null
+  /** Null: the embedded PostgreSQL of the data folder. */
+  databaseUrl: string | null
+  bootstrapApiKey: string | null
+  internalApiSecret: string
+  nextAuthSecret: string
+  sandboxDriver: string | null
+  agentsFolder: string
+  supervisorsFolder: string
+  gitLocalRoots: string[]
+  allowPrivateHosts: string[]
+  allowedOrigins: string[]
+  upstreams: Record<string, UpstreamSettings>
+  defaultUpstream: string | null
+  defaultModel: string
+  gitHosts: ConfigFile['gitHosts']
+  /** Of each sandbox. */
+  sandboxLimits: { memoryBytes: number; processes: number; fileBytes: number }
+  logLevel: string
+  timers: Timers
+}
+
+const list = (value: string | undefined) =>
+  (value ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+
+const cacheFolder = (env: NodeJS.ProcessEnv): string =>
+  join(resolve(env.XDG_CACHE_HOME || join(homedir(), '.cache')), 'corral')
+
+/** The agents' store. Set-up fills it before there is a data folder, so this can be asked without one. */
+export const agentsFolder = (env: NodeJS.ProcessEnv): string =>
+  env.CORRAL_AGENTS_DIR ? resolve(env.CORRAL_AGENTS_DIR) : join(cacheFolder(env), 'agents')
+
+/** Where the bundled supervisors lie. */
+export const supervisorsFolder = (env: NodeJS.ProcessEnv): string => join(cacheFolder(env), 'supervisors')
+
+export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
+  const home = resolve(env.CORRAL_HOME || '.corral')
+  const port = Number(env.CORRAL_PORT || 4180)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Error(
+      `CORRAL_PORT is "${env.CORRAL_PORT}", which is no port; give a number from 0 (any free one) to 65535.`,
+    )
+  }
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const file = await readConfigFile()
+  const upstreams = { ...upstreamsOf(env), ...file.upstreams }
+  const named = file.defaultUpstream ?? Object.keys(upstreams)[0]
+  return {
+    home,
+    host: env.CORRAL_HOST || '127.0.0.1',
+    port,
+    publicUrl: env.CORRAL_PUBLIC_URL || null,
+    databaseUrl: env.DATABASE_URL || null,
+    bootstrapApiKey: env.CORRAL_BOOTSTRAP_API_KEY || null,
+    internalApiSecret: env.INTERNAL_API_SECRET || (await keptSecret(home, 'internal-api-secret')),
+    nextAuthSecret: env.NEXTAUTH_SECRET || (await keptSecret(home, 'nextauth-secret')),
+    sandboxDriver: env.CORRAL_SANDBOX_DRIVER || null,
+    agentsFolder: agentsFolder(env),
+    supervisorsFolder: supervisorsFolder(env),
+    gitLocalRoots: list(env.CORRAL_GIT_LOCAL_ROOTS).map((root) => resolve(root)),
+    allowPrivateHosts: list(env.CORRAL_ALLOW_PRIVATE_HOSTS),
+    allowedOrigins: list(env.WS_ALLOWED_ORIGINS),
+    upstreams,
+    defaultUpstream: file.defaultUpstream ?? null,
+    defaultModel: file.defaultModel ?? (named && defaultModels[named]) ?? scriptedModel,
+    gitHosts: file.gitHosts,
+    sandboxLimits: { memoryBytes: 4 * 1024 ** 3, processes: 1024, fileBytes: 16 * 1024 ** 3 },
+    logLevel: env.CORRAL_LOG_LEVEL || 'info',
+    timers: shortenedTimers(env.CORRAL_TIMER_SCALE),
+  }
+}
+
+function upstreamsOf(env: NodeJS.ProcessEnv): Record<string, UpstreamSettings> {
+  const upstreams: Record<string, UpstreamSettings> = {}
+  for (const name of ['anthropic', 'openai', 'openrouter']) {
+    const apiKey = env[`${name.toUpperCase()}_API_KEY`]
+    const baseUrl = env[`${name.toUpperCase()}_BASE_URL`]
+    if (apiKey) upstreams[name] = { apiKey, ...(baseUrl ? { baseUrl } : {}) }
+  }
+  return upstreams
+}
+
+async function readConfigFile(): Promise<ConfigFile> {
+  const path = resolve('corral.config.json')
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return fileSchema.parse({})
+    throw error
+  }
+  const parsed = fileSchema.safeParse(JSON.parse(text))
+  if (parsed.success) return parsed.data
+  throw new Error(`${path} is not valid: ${z.prettifyError(parsed.error)}`)
+}
+
+/** One switch shortens all timers, for tests of what happens when they fire. */
+function shortenedTimers(scale: string | undefined): Timers {
+  const factor = scale === undefined || scale === '' ? 1 : Number(scale)
+  if (!(factor > 0 && factor <= 1)) {
+    throw new Error(`CORRAL_TIMER_SCALE is "${scale}"; it must be a number above 0 and at most 1.`)
+  }
+  return Object.fromEntries(
+    Object.entries(defaultTimers).map(([name, ms]) => [name, Math.max(1, Math.round(ms * factor))]),
+  ) as Timers
+}
+
+/** A secret of this data folder: made at the first start by whoever is first, the same ever after. */
+async function keptSecret(home: string, name: string): Promise<string> {
+  const path = join(home, name)
+  const written = `${path}.${process.pid}`
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error
+  }
+  await writeFile(written, randomBytes(32).toString('base64url'), { mode: 0o600 })
+  try {
+    // A link appears whole, and never over one that is there.
+    await link(written, path)
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error
+  } finally {
+    await unlink(written)
+  }
+  return readFile(path, 'utf8')
+}

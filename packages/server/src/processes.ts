@@ -1,0 +1,39 @@
+/** The processes of a data folder beside the server itself, as both `up` and `down` know them. */
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import { createGatewayProcess, type GatewayProcess } from './gateway/gatewayProcess.ts'
+import { createScriptedProcess, type ScriptedProcess } from './scripted/scriptedProcess.ts'
+import { version } from './version.ts'
+
+export function processesOf(options: {
+  config: Config
+  runFolder: string
+  databaseUrl: string
+  env: NodeJS.ProcessEnv
+  logger: Logger
+}): { gateway: GatewayProcess; scripted: ScriptedProcess } {
+  const { config, runFolder, databaseUrl, logger } = options
+  // What it needs to find programs and its cache, and no key: those go by file.
+  const env = { PATH: options.env.PATH, HOME: options.env.HOME, TMPDIR: options.env.TMPDIR }
+  const nodeBinary = process.execPath
+  const scripted = createScriptedProcess({ home: config.home, nodeBinary, env })
+  const gateway = createGatewayProcess({
+    home: config.home,
+    nodeBinary,
+    env,
+    logger,
+    programVersion: version,
+    controlSocket: join(runFolder, 'gateway', 'control.sock'),
+    settings: {
+      socket: join(runFolder, 'doors', 'gateway.sock'),
+      databaseUrl,
+      upstreams: { ...config.upstreams, scripted: { urlFile: scripted.urlFile } },
+      ...(config.defaultUpstream ? { defaultUpstream: config.defaultUpstream } : {}),
+      gitHosts: config.gitHosts,
+      gitLocalRoots: config.gitLocalRoots,
+      allowPrivateHosts: config.allowPrivateHosts,
+    },
+  })
+  return { gateway, scripted }
+}

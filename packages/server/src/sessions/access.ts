@@ -1,0 +1,47 @@
+/**
+ * Whose session it is, asked at every use: the owner is this user, and for an organization's session the membership
+ * stands now. One statement for what is absent, deleted and somebody else's, so that they cannot be told apart.
+ */
+import { type AgentSessionId, CorralError, type SessionId } from '@corral/protocol'
+import { and, eq, isNull, ne, or, sql } from 'drizzle-orm'
+import { member } from '../database/identityTables.ts'
+import { session, sessionHead } from '../database/schema.ts'
+import type { Orm, Tx } from '../database/transaction.ts'
+import type { Caller } from '../identity/caller.ts'
+
+/** The condition under which a session is this caller's. */
+export const ownedBy = (caller: Caller) =>
+  and(
+    eq(session.userId, caller.userId),
+    ne(session.state, 'deleted'),
+    or(
+      isNull(session.organizationId),
+      sql`exists (select 1 from ${member} where ${member.userId} = ${caller.userId}
+        and ${member.organizationId} = ${session.organizationId})`,
+    ),
+  )
+
+export async function findOwned(
+  orm: Orm,
+  caller: Caller,
+  which: { sessionId: SessionId } | { agentSessionId: AgentSessionId },
+): Promise<typeof session.$inferSelect> {
+  const named =
+    'sessionId' in which ? eq(session.id, which.sessionId) : eq(session.agentSessionId, which.agentSessionId)
+  const [row] = await orm
+    .select()
+    .from(session)
+    .where(and(named, ownedBy(caller)))
+  if (!row) throw new CorralError('session_not_found')
+  return row
+}
+
+/** The same for a change: first the lock of the session's head, then the look at who may. */
+export async function lockOwned(tx: Tx, caller: Caller, id: SessionId): Promise<typeof session.$inferSelect> {
+  await tx.orm
+    .select({ id: sessionHead.sessionId })
+    .from(sessionHead)
+    .where(eq(sessionHead.sessionId, id))
+    .for('no key update')
+  return findOwned(tx.orm, caller, { sessionId: id })
+}

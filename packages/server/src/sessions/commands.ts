@@ -1,0 +1,123 @@
+/**
+ * What the commands to a supervisor say: pure of any effect but opening what is secret. Environment and tokens are
+ * put together here, at the moment of sending, and kept nowhere.
+ */
+
+import type { ExecuteParams, FinalizeParams, PrepareParams } from '@corral/protocol'
+import { sessionBranch } from '@corral/protocol'
+import type { Timers } from '../config.ts'
+import type { execution } from '../database/schema.ts'
+import { agentFolder } from '../sandboxes/layout.ts'
+import type { SessionLook } from './facts.ts'
+import { modeOf } from './modes.ts'
+import { placesOf } from './places.ts'
+
+export type AgentInSandbox = {
+  kind: 'opencode' | 'acp'
+  /** Path of the program below the agent's folder. */
+  program: string
+}
+
+export type Commands = {
+  prepare(look: SessionLook, attempt: number): Promise<PrepareParams>
+  execute(look: SessionLook, row: typeof execution.$inferSelect): Promise<ExecuteParams>
+  finalize(look: SessionLook, row: typeof execution.$inferSelect): FinalizeParams
+}
+
+export function createCommands(deps: {
+  /** The token that this boot shows to the gateway for this session. */
+  gatewayToken(look: SessionLook): Promise<string>
+  /** The door's URL of a repository inside a sandbox. */
+  doorUrl(repository: string): string
+  agent(kind: string, version: string): Promise<AgentInSandbox>
+  wireOf(model: string): ExecuteParams['model']['wire']
+  author: { name: string; email: string }
+  timers: Timers
+}): Commands {
+  const { timers } = deps
+
+  const environmentOf = ({ session }: SessionLook) => ({
+    ...session.configuration.envVars,
+    SESSION_ID: session.id,
+    SESSION_HOME: placesOf(session).home,
+  })
+
+  return {
+    async prepare(look, attempt) {
+      const { session } = look
+      const { configuration } = session
+      const { workspacePath, home } = placesOf(session)
+      return {
+        session: session.id,
+        attempt,
+        workspacePath,
+        home,
+        repository: { url: session.repository, doorUrl: deps.doorUrl(session.repository) },
+        branch: configuration.upstreamBranch
+          ? { kind: 'upstream', name: configuration.upstreamBranch }
+          : { kind: 'session', name: sessionBranch(session.id) },
+        shallow: configuration.shallow,
+        author: deps.author,
+        setupCommands: configuration.setupCommands,
+        // A checkout made anew for a later message must not stop the conversation.
+        setupFailure: look.facts.session.state === 'open' && look.workspace.baseCommit !== null ? 'warn' : 'fail',
+        environment: environmentOf(look),
+        gateway: { token: await deps.gatewayToken(look) },
+        timeouts: { cloneMs: timers.cloneMs, setupCommandMs: timers.setupCommandMs },
+      }
+    },
+
+    async execute(look, row) {
+      const { session } = look
+      const { request } = row
+      const agent = await deps.agent(session.agentKind, session.agentVersion)
+      const { workspacePath, home } = placesOf(session)
+      return {
+        session: session.id,
+        executionId: row.id,
+        attempt: row.attempt,
+        agentSessionId: session.agentSessionId,
+        title: session.title,
+        messageId: row.messageId,
+        partId: row.partId,
+        prompt: { text: row.prompt },
+        mode: modeOf(request.mode),
+        model: { id: request.model, wire: deps.wireOf(request.model), variant: request.variant },
+        appendSystemPrompt: request.appendSystemPrompt,
+        environment: environmentOf(look),
+        agent: {
+          name: session.agentKind,
+          version: session.agentVersion,
+          kind: agent.kind,
+          command: `${agentFolder({ name: session.agentKind, version: session.agentVersion })}/${agent.program}`,
+        },
+        gateway: { token: await deps.gatewayToken(look) },
+        workspacePath,
+        home,
+        timeouts: { agentStartMs: timers.agentStartMs },
+      }
+    },
+
+    finalize(look, row) {
+      const { session } = look
+      return {
+        session: session.id,
+        executionId: row.id,
+        commitMessage: firstLine(row.prompt),
+        push: true,
+        upstreamBranch: session.configuration.upstreamBranch,
+        timeouts: { stepMs: timers.finalizationStepMs, pushMs: timers.pushMs },
+      }
+    },
+  }
+}
+
+/** A commit's subject, or a title: the first line with text in it, at most 72 characters. */
+export function firstLine(text: string): string {
+  const line = text
+    .split('\n')
+    .map((candidate) => candidate.replace(/\s+/g, ' ').trim())
+    .find((candidate) => candidate !== '')
+  const whole = line ?? 'Work of a coding agent'
+  return whole.length <= 72 ? whole : `${whole.slice(0, 71)}…`
+}

@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest'
+import { defaultTimers } from '../config.ts'
+import { decide, type ExecutionFacts, type SessionFacts } from './decide.ts'
+
+const now = new Date('2026-01-01T12:00:00Z')
+const ago = (ms: number) => new Date(now.getTime() - ms)
+const inMs = (ms: number) => new Date(now.getTime() + ms)
+const minutes = 60_000
+
+const execution = (facts: Partial<ExecutionFacts> = {}): ExecutionFacts => ({
+  id: 'exec_A',
+  attempt: 0,
+  sentLink: null,
+  deliveredAt: null,
+  startedAt: null,
+  endedAt: null,
+  stoppedAt: null,
+  finalization: 'none',
+  ...facts,
+})
+const running = (facts: Partial<NonNullable<SessionFacts['running']>> = {}) => ({
+  ...execution({ attempt: 1, sentLink: 'link-1', deliveredAt: ago(1 * minutes) }),
+  lastProgressAt: ago(1_000),
+  toolRunning: false,
+  ...facts,
+})
+const ended = (facts: Partial<ExecutionFacts> = {}) =>
+  execution({ id: 'exec_E', attempt: 1, deliveredAt: ago(5 * minutes), endedAt: ago(1_000), ...facts })
+
+/** A session whose sandbox, link and workspace are ready and which has nothing to do. */
+const ready = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
+  session: { state: 'open', preparedAt: ago(10 * minutes) },
+  workspace: { state: 'ready', sentLink: 'link-1', preparingSince: null, readyBoot: 'boot-1', agentUntil: null },
+  sandbox: { state: 'ready', attempt: 0, bootId: 'boot-1', unreachableSince: null },
+  link: { id: 'link-1', sinceMs: 10 * minutes },
+  running: null,
+  ending: [],
+  next: null,
+  watchingForMs: 60 * minutes,
+  ...facts,
+})
+const sandbox = (facts: Partial<NonNullable<SessionFacts['sandbox']>>) => ({
+  state: 'ready' as const,
+  attempt: 0,
+  bootId: 'boot-1',
+  unreachableSince: null,
+  ...facts,
+})
+const decided = (facts: SessionFacts) => decide(facts, now, defaultTimers)
+
+describe('a session with nothing to do', () => {
+  it('waits for a wake', () => expect(decided(ready())).toEqual({ do: 'wait', until: null }))
+
+  it('has its agent stopped once that has been idle for long enough', () => {
+    const idle = (agentUntil: Date) => ready({ workspace: { ...ready().workspace, agentUntil } })
+    expect(decided(idle(inMs(1_000)))).toEqual({ do: 'wait', until: inMs(1_000) })
+    expect(decided(idle(ago(1)))).toEqual({ do: 'stopAgent' })
+  })
+
+  it('is warmed when it is prepared and not initiated', () => {
+    const prepared = { state: 'prepared' as const, preparedAt: ago(1_000) }
+    const cold = ready({
+      session: prepared,
+      sandbox: null,
+      link: null,
+      workspace: { ...ready().workspace, state: 'absent' },
+    })
+    expect(decided(cold)).toEqual({ do: 'startSandbox' })
+    expect(decided(ready({ session: prepared }))).toEqual({ do: 'wait', until: null })
+  })
+
+  it('does not try to warm for ever what cannot be started', () => {
+    const failing = { session: { state: 'prepared' as const, preparedAt: ago(1_000) }, link: null }
+    expect(decided(ready({ ...failing, sandbox: sandbox({ state: 'stopped', attempt: 3 }) }))).toEqual({
+      do: 'wait',
+      until: null,
+    })
+    expect(
+      decided(ready({ ...failing, link: ready().link, workspace: { ...ready().workspace, state: 'failed' } })),
+    ).toEqual({
+      do: 'wait',
+      until: null,
+    })
+  })
+})
+
+describe('a queued message', () => {
+  const next = execution({ id: 'exec_N' })
+
+  it.each([
+    ['no sandbox yet', { sandbox: null, link: null }, { do: 'startSandbox' }],
+    ['a stopped sandbox', { sandbox: sandbox({ state: 'stopped' }), link: null }, { do: 'startSandbox' }],
+    ['a sandbox that starts', { sandbox: sandbox({ state: 'starting' }), link: null }, { do: 'wait', until: null }],
+    ['a sandbox that stops', { sandbox: sandbox({ state: 'stopping' }) }, { do: 'wait', until: null }],
+    ['a sandbox out of sight', { sandbox: sandbox({ state: 'unreachable' }), link: null }, { do: 'wait', until: null }],
+    ['a ready sandbox between two links', { link: null }, { do: 'wait', until: null }],
+    ['everything ready', {}, { do: 'deliver', executionId: 'exec_N' }],
+  ] as const)('with %s', (_, facts, action) => {
+    expect(decided(ready({ next, ...facts }))).toEqual(action)
+  })
+
+  it('fails with the sandbox when that could not be started three times', () => {
+    expect(decided(ready({ next, link: null, sandbox: sandbox({ state: 'stopped', attempt: 3 }) }))).toMatchObject({
+      do: 'failPreparation',
+      reason: 'sandbox_start_failed',
+    })
+  })
+
+  const workspace = (facts: Partial<SessionFacts['workspace']>) => ({ workspace: { ...ready().workspace, ...facts } })
+  it.each([
+    ['absent', workspace({ state: 'absent' }), { do: 'prepareWorkspace', again: false }],
+    ['failed before', workspace({ state: 'failed' }), { do: 'prepareWorkspace', again: false }],
+    ['ready in an earlier boot', workspace({ readyBoot: 'boot-0' }), { do: 'prepareWorkspace', again: false }],
+    [
+      'being prepared',
+      workspace({ state: 'preparing', preparingSince: ago(2 * minutes) }),
+      { do: 'wait', until: inMs(10 * minutes) },
+    ],
+    [
+      'asked for on a link that is gone',
+      workspace({ state: 'preparing', sentLink: 'link-0', preparingSince: ago(2 * minutes) }),
+      { do: 'prepareWorkspace', again: true },
+    ],
+  ] as const)('with a workspace %s', (_, facts, action) => {
+    expect(decided(ready({ next, ...facts }))).toEqual(action)
+  })
+
+  it('fails when preparation takes too long', () => {
+    const slow = workspace({ state: 'preparing', preparingSince: ago(12 * minutes) })
+    expect(decided(ready({ next, ...slow }))).toMatchObject({ do: 'failPreparation', reason: 'preparation_timeout' })
+  })
+
+  it('waits for the one that runs', () => {
+    expect(decided(ready({ next, running: running() })).do).toBe('wait')
+  })
+})
+
+describe('a running execution', () => {
+  it('waits for the first of its deadlines', () => {
+    expect(decided(ready({ running: running() }))).toEqual({ do: 'wait', until: inMs(7 * minutes - 1_000) })
+  })
+
+  it('is delivered again on a new link, with the same attempt', () => {
+    expect(decided(ready({ running: running({ sentLink: 'link-0' }) }))).toEqual({
+      do: 'deliver',
+      executionId: 'exec_A',
+    })
+  })
+
+  it('fails with its sandbox', () => {
+    for (const state of ['stopped', 'stopping'] as const) {
+      expect(decided(ready({ running: running(), sandbox: sandbox({ state }) }))).toMatchObject({
+        do: 'fail',
+        reason: 'sandbox_lost',
+      })
+    }
+  })
+
+  it('outlives a silence of 90 seconds and no more', () => {
+    const silent = (ms: number) =>
+      ready({ running: running(), link: null, sandbox: sandbox({ state: 'unreachable', unreachableSince: ago(ms) }) })
+    expect(decided(silent(89_000))).toEqual({ do: 'wait', until: inMs(1_000) })
+    expect(decided(silent(90_000))).toMatchObject({ do: 'fail', reason: 'sandbox_lost' })
+  })
+
+  it('is not blamed for silence while the server itself could not see', () => {
+    const facts = ready({
+      running: running({ lastProgressAt: ago(30 * minutes), deliveredAt: ago(40 * minutes) }),
+      link: null,
+      sandbox: sandbox({ state: 'unreachable', unreachableSince: ago(20 * minutes) }),
+      watchingForMs: 2_000,
+    })
+    expect(decided(facts)).toEqual({ do: 'wait', until: inMs(88_000) })
+  })
+
+  it('fails without progress for seven minutes, unless a tool runs', () => {
+    const silent = { lastProgressAt: ago(7 * minutes), deliveredAt: ago(20 * minutes) }
+    expect(decided(ready({ running: running(silent) }))).toMatchObject({ do: 'fail', reason: 'no_progress' })
+    expect(decided(ready({ running: running({ ...silent, toolRunning: true }) })).do).toBe('wait')
+  })
+
+  it('ends at its limit, tool or not', () => {
+    const long = { deliveredAt: ago(120 * minutes), toolRunning: true }
+    expect(decided(ready({ running: running(long) }))).toMatchObject({ do: 'fail', reason: 'execution_limit' })
+  })
+})
+
+describe('an ended execution that may still run', () => {
+  const next = execution({ id: 'exec_N' })
+
+  it('is interrupted before anything else is delivered', () => {
+    expect(decided(ready({ ending: [ended()], next }))).toEqual({ do: 'interrupt', executionId: 'exec_E' })
+  })
+
+  it('is asked once per link, and its sandbox is stopped when it does not answer', () => {
+    const asked = (endedMsAgo: number, sinceMs = 10 * minutes) =>
+      ready({
+        ending: [ended({ sentLink: 'link-1', endedAt: ago(endedMsAgo) })],
+        link: { id: 'link-1', sinceMs },
+        next,
+      })
+    expect(decided(asked(10_000))).toEqual({ do: 'wait', until: inMs(20_000) })
+    expect(decided(asked(30_000))).toEqual({ do: 'stopSandbox' })
+    expect(decided(asked(30_000, 5_000))).toEqual({ do: 'wait', until: inMs(25_000) })
+  })
+
+  it('has stopped with its sandbox', () => {
+    expect(decided(ready({ ending: [ended()], sandbox: sandbox({ state: 'stopped' }), link: null, next }))).toEqual({
+      do: 'settleStopped',
+      executionId: 'exec_E',
+    })
+  })
+})
+
+describe('finalization', () => {
+  const pending = ended({ finalization: 'pending', stoppedAt: ago(1_000) })
+  const next = execution({ id: 'exec_N' })
+
+  it('comes before the next message', () => {
+    expect(decided(ready({ ending: [pending], next }))).toEqual({ do: 'finalize', executionId: 'exec_E' })
+    expect(decided(ready({ ending: [{ ...pending, sentLink: 'link-1' }], next }))).toEqual({
+      do: 'wait',
+      until: inMs(3 * minutes - 1_000),
+    })
+  })
+
+  it('brings a stopped sandbox back', () => {
+    expect(decided(ready({ ending: [pending], sandbox: sandbox({ state: 'stopped' }), link: null }))).toEqual({
+      do: 'startSandbox',
+    })
+  })
+
+  it('is given up after three minutes, whatever stands in its way', () => {
+    const late = { ...pending, endedAt: ago(3 * minutes) }
+    expect(decided(ready({ ending: [late], next }))).toEqual({ do: 'giveUpFinalization', executionId: 'exec_E' })
+    expect(decided(ready({ ending: [late], link: null, sandbox: sandbox({ state: 'starting' }) })).do).toBe(
+      'giveUpFinalization',
+    )
+  })
+})
+
+describe('a deleted session', () => {
+  const deleted = { session: { state: 'deleted' as const, preparedAt: null } }
+
+  it('goes once its sandbox has stopped', () => {
+    expect(decided(ready(deleted))).toEqual({ do: 'stopSandbox' })
+    expect(decided(ready({ ...deleted, sandbox: sandbox({ state: 'stopping' }) }))).toEqual({ do: 'wait', until: null })
+    expect(decided(ready({ ...deleted, sandbox: sandbox({ state: 'stopped' }) }))).toEqual({ do: 'remove' })
+    expect(decided(ready({ ...deleted, sandbox: null }))).toEqual({ do: 'remove' })
+  })
+})

@@ -1,0 +1,194 @@
+/**
+ * What to do next for one session: a pure function over its rows, the state of its sandbox and a clock.
+ * Invariants: at most one execution runs; FIFO; nothing is delivered while an ended execution may still have
+ * something running; every wait has an end or is woken by a lifecycle event; no state is a dead end.
+ * Source: 10-engine "The reconciler", "From delivery to the end", "Timers".
+ */
+import { type ExecutionId, type FailureReason, failures } from '@corral/protocol'
+import type { Timers } from '../config.ts'
+import type { SandboxState, SessionState, workspaceStates } from '../database/schema.ts'
+
+export type ExecutionFacts = {
+  id: ExecutionId
+  attempt: number
+  /** The link on which the current command for it was last sent; null when one is due. */
+  sentLink: string | null
+  deliveredAt: Date | null
+  startedAt: Date | null
+  endedAt: Date | null
+  stoppedAt: Date | null
+  finalization: 'none' | 'pending' | 'done'
+}
+
+export type SessionFacts = {
+  session: { state: SessionState; preparedAt: Date | null }
+  workspace: {
+    state: (typeof workspaceStates)[number]
+    sentLink: string | null
+    preparingSince: Date | null
+    readyBoot: string | null
+    /** When the agent's process is to be stopped, if nothing comes in between. */
+    agentUntil: Date | null
+  }
+  sandbox: { state: SandboxState; attempt: number; bootId: string | null; unreachableSince: Date | null } | null
+  /** The supervisor's connection, once it has said hello. */
+  link: { id: string; sinceMs: number } | null
+  running: (ExecutionFacts & { lastProgressAt: Date | null; toolRunning: boolean }) | null
+  /** Ended executions that are not over: something may still run, or finalization is pending. In FIFO order. */
+  ending: ExecutionFacts[]
+  /** The head of the queue. */
+  next: ExecutionFacts | null
+  /** For how long our own clock has run without a pause, the database was there and links were accepted. */
+  watchingForMs: number
+}
+
+export type SessionAction =
+  | { do: 'startSandbox' }
+  | { do: 'stopSandbox' }
+  | { do: 'prepareWorkspace'; again: boolean }
+  | { do: 'deliver'; executionId: ExecutionId }
+  | { do: 'interrupt'; executionId: ExecutionId }
+  | { do: 'settleStopped'; executionId: ExecutionId }
+  | { do: 'finalize'; executionId: ExecutionId }
+  | { do: 'giveUpFinalization'; executionId: ExecutionId }
+  | { do: 'stopAgent' }
+  | { do: 'fail'; executionId: ExecutionId; reason: FailureReason; message: string }
+  | { do: 'failPreparation'; reason: FailureReason; message: string }
+  | { do: 'remove' }
+  | { do: 'wait'; until: Date | null }
+
+export const sandboxStartAttempts = 3
+
+export function decide(facts: SessionFacts, now: Date, timers: Timers): SessionAction {
+  if (facts.session.state === 'deleted') return removal(facts)
+  if (facts.running) return whileRunning(facts, facts.running, now, timers)
+
+  const unstopped = facts.ending.find((execution) => execution.deliveredAt !== null && execution.stoppedAt === null)
+  if (unstopped) return untilStopped(facts, unstopped, now, timers)
+
+  const pending = facts.ending.find((execution) => execution.finalization === 'pending')
+  if (pending?.endedAt && later(pending.endedAt, timers.finalizationMs) <= now) {
+    return { do: 'giveUpFinalization', executionId: pending.id }
+  }
+  const work = pending ?? facts.next
+  const warm = facts.session.state === 'prepared'
+  if (!work && !warm) return whenIdle(facts, now)
+
+  const obstacle = untilReady(facts, work !== null, now, timers)
+  if (obstacle) return withDeadline(obstacle, pending?.endedAt ? later(pending.endedAt, timers.finalizationMs) : null)
+
+  if (pending?.endedAt) {
+    return pending.sentLink === facts.link?.id
+      ? waitUntil(later(pending.endedAt, timers.finalizationMs))
+      : { do: 'finalize', executionId: pending.id }
+  }
+  if (facts.next) return { do: 'deliver', executionId: facts.next.id }
+  return whenIdle(facts, now)
+}
+
+/** A deleted session goes once nothing of it can run any more. */
+function removal(facts: SessionFacts): SessionAction {
+  if (!facts.sandbox || facts.sandbox.state === 'stopped') return { do: 'remove' }
+  return facts.sandbox.state === 'stopping' ? waitUntil(null) : { do: 'stopSandbox' }
+}
+
+function whileRunning(
+  facts: SessionFacts,
+  running: NonNullable<SessionFacts['running']>,
+  now: Date,
+  timers: Timers,
+): SessionAction {
+  const { sandbox, link } = facts
+  const failed = (reason: FailureReason): SessionAction => ({
+    do: 'fail',
+    executionId: running.id,
+    reason,
+    message: failures[reason].sentence,
+  })
+  if (!sandbox || sandbox.state === 'stopped' || sandbox.state === 'stopping') return failed('sandbox_lost')
+
+  // Clocks start again after an outage of our own: silence that we caused is nobody's fault.
+  const watchingSince = new Date(now.getTime() - facts.watchingForMs)
+  const lostAt = sandbox.unreachableSince
+    ? later(latest(sandbox.unreachableSince, watchingSince), timers.sandboxLostMs)
+    : null
+  if (lostAt && lostAt <= now) return failed('sandbox_lost')
+
+  const deliveredAt = running.deliveredAt ?? now
+  const limitAt = later(deliveredAt, timers.executionMs)
+  if (limitAt <= now) return failed('execution_limit')
+
+  const progressAt = running.toolRunning
+    ? null
+    : later(latest(deliveredAt, running.lastProgressAt, watchingSince), timers.noProgressMs)
+  if (progressAt && progressAt <= now) return failed('no_progress')
+
+  if (link && sandbox.state === 'ready' && running.sentLink !== link.id) {
+    return { do: 'deliver', executionId: running.id }
+  }
+  return waitUntil(earliest(lostAt, limitAt, progressAt ?? later(now, timers.noProgressMs)))
+}
+
+/** An ended execution of which something may still run: ask again on each new link; end the sandbox if asking fails. */
+function untilStopped(facts: SessionFacts, execution: ExecutionFacts, now: Date, timers: Timers): SessionAction {
+  const { sandbox, link } = facts
+  if (!sandbox || sandbox.state === 'stopped') return { do: 'settleStopped', executionId: execution.id }
+  if (!link || sandbox.state !== 'ready') return waitUntil(null)
+  if (execution.sentLink !== link.id) return { do: 'interrupt', executionId: execution.id }
+  const linkedSince = new Date(now.getTime() - link.sinceMs)
+  const deadline = later(latest(execution.endedAt ?? now, linkedSince), timers.stopMs)
+  return deadline <= now ? { do: 'stopSandbox' } : waitUntil(deadline)
+}
+
+/** What stands between the session and its next piece of work; null when nothing does. */
+function untilReady(facts: SessionFacts, hasWork: boolean, now: Date, timers: Timers): SessionAction | null {
+  const { sandbox, link, workspace } = facts
+  if (!sandbox || sandbox.state === 'stopped') {
+    if ((sandbox?.attempt ?? 0) < sandboxStartAttempts) return { do: 'startSandbox' }
+    if (!hasWork) return waitUntil(null)
+    return failPreparation('sandbox_start_failed')
+  }
+  if (sandbox.state !== 'ready' || !link) return waitUntil(null)
+
+  switch (workspace.state) {
+    case 'ready':
+      return workspace.readyBoot === sandbox.bootId ? null : { do: 'prepareWorkspace', again: false }
+    case 'preparing': {
+      const deadline = later(workspace.preparingSince ?? now, timers.preparationMs)
+      if (deadline <= now) return failPreparation('preparation_timeout')
+      return workspace.sentLink === link.id ? waitUntil(deadline) : { do: 'prepareWorkspace', again: true }
+    }
+    case 'failed':
+      // A failed preparation is tried again by the next execution, not by itself.
+      return hasWork ? { do: 'prepareWorkspace', again: false } : waitUntil(null)
+    case 'absent':
+      return { do: 'prepareWorkspace', again: false }
+  }
+}
+
+function whenIdle(facts: SessionFacts, now: Date): SessionAction {
+  const { agentUntil } = facts.workspace
+  if (!agentUntil || !facts.link || facts.sandbox?.state !== 'ready') return waitUntil(null)
+  return agentUntil <= now ? { do: 'stopAgent' } : waitUntil(agentUntil)
+}
+
+const failPreparation = (reason: FailureReason): SessionAction => ({
+  do: 'failPreparation',
+  reason,
+  message: failures[reason].sentence,
+})
+
+const waitUntil = (until: Date | null): SessionAction => ({ do: 'wait', until })
+
+function withDeadline(action: SessionAction, deadline: Date | null): SessionAction {
+  return action.do === 'wait' ? waitUntil(earliest(action.until, deadline)) : action
+}
+
+const later = (time: Date, ms: number) => new Date(time.getTime() + ms)
+
+const latest = (first: Date, ...others: (Date | null)[]): Date =>
+  others.reduce<Date>((a, b) => (b && b > a ? b : a), first)
+
+function earliest(...times: (Date | null)[]): Date | null {
+  return times.reduce<Date | null>((a, b) => (a === null || (b !== null && b < a) ? (b ?? a) : a), null)
+}

@@ -1,0 +1,89 @@
+/**
+ * Stop and delete: everything running and queued is settled in one transaction before the answer; what still runs in
+ * a sandbox is ended after it, by the reconciler. Neither can fail because there is nothing to do.
+ */
+import { CorralError, type ExecutionId, type InterruptResult, type SessionId } from '@corral/protocol'
+import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { execution, gatewayToken, session } from '../database/schema.ts'
+import type { Database, Tx } from '../database/transaction.ts'
+import { wakeSessions } from '../database/wake.ts'
+import type { Caller } from '../identity/caller.ts'
+import type { Log } from '../log/log.ts'
+import type { NewEvent } from '../log/types.ts'
+import { lockOwned } from './access.ts'
+import { settle } from './settle.ts'
+
+export function createEndings(deps: {
+  database: Database
+  log: Pick<Log, 'appendIn'>
+  wake(): void
+  deleted(id: SessionId): void
+}) {
+  const { database, log, wake } = deps
+
+  async function settleAll(tx: Tx, id: SessionId, only?: ExecutionId): Promise<ExecutionId[]> {
+    const open = await tx.orm
+      .select({ id: execution.id })
+      .from(execution)
+      .where(
+        and(
+          eq(execution.sessionId, id),
+          only
+            ? and(eq(execution.id, only), eq(execution.state, 'queued'))
+            : inArray(execution.state, ['queued', 'running']),
+        ),
+      )
+      .orderBy(asc(execution.queuedSeq))
+    const endings: NewEvent[] = []
+    for (const { id: executionId } of open) {
+      const ending = await settle(tx, { sessionId: id, executionId }, { state: 'interrupted' }, { stopped: false })
+      if (ending) endings.push(ending)
+    }
+    if (endings.length > 0) await log.appendIn(tx, id, endings)
+    await wakeSessions(tx, [id])
+    tx.afterCommit(wake)
+    return open.map((row) => row.id)
+  }
+
+  return {
+    async interrupt(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<InterruptResult> {
+      const interrupted = await database.transaction(async (tx) => {
+        await lockOwned(tx, caller, id)
+        if (executionId) {
+          const [named] = await tx.orm
+            .select({ id: execution.id })
+            .from(execution)
+            .where(and(eq(execution.id, executionId), eq(execution.sessionId, id)))
+          if (!named) throw new CorralError('execution_not_found')
+        }
+        return settleAll(tx, id, executionId)
+      })
+      return {
+        success: true,
+        killedProcessIds: [],
+        failedProcessIds: [],
+        interruptedExecutionIds: interrupted,
+        message:
+          interrupted.length === 0
+            ? 'Nothing was running or queued.'
+            : `Stopped ${interrupted.length} ${interrupted.length === 1 ? 'execution' : 'executions'}.`,
+      }
+    },
+
+    async remove(caller: Caller, id: SessionId): Promise<void> {
+      const removed = await database.transaction(async (tx) => {
+        try {
+          await lockOwned(tx, caller, id)
+        } catch (error) {
+          if (error instanceof CorralError && error.reason === 'session_not_found') return false
+          throw error
+        }
+        await settleAll(tx, id)
+        await tx.orm.update(session).set({ state: 'deleted', deletedAt: sql`now()` }).where(eq(session.id, id))
+        await tx.orm.delete(gatewayToken).where(eq(gatewayToken.sessionId, id))
+        return true
+      })
+      if (removed) deps.deleted(id)
+    },
+  }
+}

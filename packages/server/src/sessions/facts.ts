@@ -1,0 +1,102 @@
+/** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
+import type { SessionId } from '@corral/protocol'
+import { and, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
+import type { Orm } from '../database/transaction.ts'
+import type { Links } from '../supervisors/links.ts'
+import type { ExecutionFacts, SessionFacts } from './decide.ts'
+
+export type SessionLook = {
+  now: Date
+  wakeNo: number
+  facts: SessionFacts
+  session: typeof session.$inferSelect
+  workspace: typeof workspace.$inferSelect
+  sandbox: typeof sandbox.$inferSelect | null
+}
+
+export async function lookAtSession(
+  deps: { orm: Orm; links: Links; watchingForMs(): number },
+  id: SessionId,
+): Promise<SessionLook | null> {
+  const { orm, links } = deps
+  const [row] = await orm
+    .select({
+      session,
+      workspace,
+      sandbox,
+      head: sessionHead,
+      now: sql<Date>`clock_timestamp()`.mapWith(session.createdAt),
+    })
+    .from(session)
+    .innerJoin(workspace, eq(workspace.sessionId, session.id))
+    .innerJoin(sessionHead, eq(sessionHead.sessionId, session.id))
+    .leftJoin(sandbox, eq(sandbox.id, session.sandboxId))
+    .where(eq(session.id, id))
+  if (!row) return null
+  // Index execution_open: only what is not over.
+  const open = await orm
+    .select()
+    .from(execution)
+    .where(
+      and(
+        eq(execution.sessionId, id),
+        or(
+          inArray(execution.state, ['queued', 'running']),
+          eq(execution.finalization, 'pending'),
+          and(isNull(execution.stoppedAt), isNotNull(execution.deliveredAt)),
+        ),
+      ),
+    )
+    .orderBy(execution.queuedSeq)
+  const running = open.find((candidate) => candidate.state === 'running')
+  const link = row.sandbox ? links.of(row.sandbox.id) : null
+  return {
+    now: row.now,
+    wakeNo: row.session.wakeNo,
+    session: row.session,
+    workspace: row.workspace,
+    sandbox: row.sandbox,
+    facts: {
+      session: row.session,
+      workspace: row.workspace,
+      sandbox: row.sandbox,
+      link:
+        link && link.bootId === row.sandbox?.bootId
+          ? { id: link.id, sinceMs: performance.now() - link.connectedAt }
+          : null,
+      running: running
+        ? {
+            ...executionFacts(running),
+            lastProgressAt: row.head.lastProgressAt,
+            toolRunning: await toolRuns(orm, id, running.id),
+          }
+        : null,
+      ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
+      next: open.filter((candidate) => candidate.state === 'queued').map(executionFacts)[0] ?? null,
+      watchingForMs: deps.watchingForMs(),
+    },
+  }
+}
+
+const executionFacts = (row: typeof execution.$inferSelect): ExecutionFacts => ({
+  id: row.id,
+  attempt: row.attempt,
+  sentLink: row.sentLink,
+  deliveredAt: row.deliveredAt,
+  startedAt: row.startedAt,
+  endedAt: row.endedAt,
+  stoppedAt: row.stoppedAt,
+  finalization: row.finalization,
+})
+
+/** A running tool stops the clock of progress: it may be silent for long. */
+async function toolRuns(orm: Orm, id: SessionId, executionId: string): Promise<boolean> {
+  const { rows } = await orm.execute(sql`
+    select 1 from part p
+    join message m on m.session_id = p.session_id and m.id = p.message_id
+    where p.session_id = ${id.slice('agent_'.length)} and m.execution_id = ${executionId}
+      and p.type = 'tool' and p.data::jsonb #>> '{state,status}' = 'running'
+    limit 1`)
+  return rows.length > 0
+}

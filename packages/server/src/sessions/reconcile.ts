@@ -1,0 +1,31 @@
+/** The reconciler of sessions: look, decide, act. All three are elsewhere; this is the loop's one step. */
+import type { Logger } from 'pino'
+import type { Timers } from '../config.ts'
+import { sessionIdOf } from '../database/columns.ts'
+import { createReconciler, type Reconciler } from '../database/reconciler.ts'
+import { decide } from './decide.ts'
+import { createEffects, type EffectDependencies } from './effects.ts'
+import { lookAtSession } from './facts.ts'
+
+export function createSessionReconciler(
+  deps: EffectDependencies & { watchingForMs(): number; timers: Timers; logger: Logger },
+): Reconciler {
+  const { database, links, watchingForMs, timers, logger } = deps
+  const act = createEffects(deps)
+  return createReconciler({
+    database,
+    table: 'session',
+    timers,
+    logger,
+    async step(claim) {
+      const look = await lookAtSession({ orm: database.orm, links, watchingForMs }, sessionIdOf(claim.key))
+      if (!look) return { until: null }
+      claim.wakeNo = look.wakeNo
+      const action = decide(look.facts, look.now, timers)
+      if (action.do === 'wait') return { until: action.until }
+      logger.info({ sessionId: look.session.id, action }, 'session')
+      await act(action, claim, look)
+      return 'again'
+    },
+  })
+}

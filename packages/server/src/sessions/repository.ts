@@ -1,0 +1,84 @@
+/**
+ * The identity of a session's repository, fixed for its life: `https://host/owner/repo`, or `file:///path` below a
+ * root that the operator lists. No user part, no port, no `.git`. Source: 30-cloud-agent-api §5, §14.
+ */
+import { realpath } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { CorralError, invalidInput } from '@corral/protocol'
+
+/** Hosts whose paths are the same in any case. */
+const caseless = new Set(['github.com', 'gitlab.com', 'bitbucket.org'])
+
+export type RepositoryPolicy = {
+  localRoots: readonly string[]
+  /** `host` or `host:port` entries that may be private and may be spoken to over plain http. */
+  allowPrivateHosts: readonly string[]
+}
+
+export async function repositoryIdentity(
+  input: { githubRepo?: string | undefined; gitUrl?: string | undefined },
+  policy: RepositoryPolicy,
+): Promise<string> {
+  if (input.githubRepo !== undefined) return `https://github.com/${trimmed(input.githubRepo).toLowerCase()}`
+  const given = input.gitUrl ?? ''
+  if (given.startsWith('/') || given.startsWith('file:')) return localIdentity(given, policy)
+  return remoteIdentity(given, policy)
+}
+
+async function localIdentity(given: string, policy: RepositoryPolicy): Promise<string> {
+  const refused = () =>
+    invalidInput('gitUrl', 'is not below a folder that the operator lists in CORRAL_GIT_LOCAL_ROOTS, or is not there')
+  let path: string
+  try {
+    path = await realpath(given.startsWith('file:') ? fileURLToPath(given) : given)
+  } catch (error) {
+    if (error instanceof Error) throw refused()
+    throw error
+  }
+  for (const root of policy.localRoots) {
+    const real = await realpath(root).catch(() => null)
+    if (real !== null && (path === real || path.startsWith(real.endsWith(sep) ? real : real + sep))) {
+      return pathToFileURL(path).href
+    }
+  }
+  throw refused()
+}
+
+function remoteIdentity(given: string, policy: RepositoryPolicy): string {
+  const scp = /^(?:[A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+):(?!\/)(.+)$/.exec(given)
+  const url = parseUrl(scp ? `https://${scp[1]}/${scp[2]}` : given)
+  if (url?.protocol === 'ssh:') return normalized(url.hostname, url.pathname, 'https:')
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw invalidInput('gitUrl', 'must be an https URL, git@host:path, or a local path that the operator allows')
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw invalidInput('gitUrl', 'must not carry a user or a password; give a token instead')
+  }
+  const listed = policy.allowPrivateHosts.includes(url.host) || policy.allowPrivateHosts.includes(url.hostname)
+  if (
+    !listed &&
+    (url.protocol === 'http:' || isIP(url.hostname.replace(/^\[|\]$/g, '')) || url.hostname === 'localhost')
+  ) {
+    throw new CorralError('target_refused', { details: [{ path: 'gitUrl', message: 'is not allowed here' }] })
+  }
+  return normalized(url.host, url.pathname, url.protocol)
+}
+
+function normalized(host: string, pathname: string, protocol: 'https:' | 'http:'): string {
+  const path = trimmed(pathname)
+  if (path === '') throw invalidInput('gitUrl', 'names no repository')
+  const lowerHost = host.toLowerCase()
+  return `${protocol}//${lowerHost}/${caseless.has(lowerHost) ? path.toLowerCase() : path}`
+}
+
+const trimmed = (path: string) =>
+  path
+    .replace(/^\/+|\/+$/g, '')
+    .replace(/\.git$/, '')
+    .replace(/\/+$/, '')
+
+function parseUrl(text: string): URL | null {
+  return URL.canParse(text) ? new URL(text) : null
+}

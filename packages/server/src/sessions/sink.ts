@@ -1,0 +1,241 @@
+/**
+ * How sessions take part in the log: what a supervisor says about the life of workspaces and executions becomes rows
+ * and events here, inside the append's own transaction. Invariants: an outcome counts only for the current attempt of
+ * a running execution; what comes after the end changes no state; only lifecycle events wake a session.
+ */
+import { type FailureReason, linkOnlySchemas, type SessionId, statusDataSchema } from '@corral/protocol'
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import type { z } from 'zod'
+import type { Timers } from '../config.ts'
+import { execution, modelCall, sandbox, session, workspace } from '../database/schema.ts'
+import type { Tx } from '../database/transaction.ts'
+import { wakeSessions } from '../database/wake.ts'
+import type { AdmittedEvent, LogSink, NewEvent } from '../log/types.ts'
+import { settle } from './settle.ts'
+import { applyTranscript } from './transcript.ts'
+
+type Outcome = z.infer<(typeof linkOnlySchemas)['outcome']>
+type Prepared = z.infer<(typeof linkOnlySchemas)['prepared']>
+
+/** An execution that the agent had not begun is run again this often by itself. */
+const resubmissions = 1
+const preparationSteps = new Set(['clone', 'branch', 'restore', 'setup'])
+
+export function createSink(options: { timers: Pick<Timers, 'agentIdleMs'>; wake(): void }): LogSink {
+  const { timers } = options
+
+  async function admitOne(
+    tx: Tx,
+    id: SessionId,
+    incoming: AdmittedEvent,
+  ): Promise<{ events: NewEvent[]; wakes: boolean }> {
+    switch (incoming.type) {
+      case 'accepted':
+        return { events: [], wakes: false }
+      case 'started':
+        return started(tx, id, linkOnlySchemas.started.parse(incoming.data))
+      case 'outcome':
+        return outcome(tx, id, linkOnlySchemas.outcome.parse(incoming.data))
+      case 'stopped':
+        return stopped(tx, id, linkOnlySchemas.stopped.parse(incoming.data))
+      case 'prepared':
+        return prepared(tx, id, linkOnlySchemas.prepared.parse(incoming.data))
+      case 'finalized':
+        return finalized(tx, id, linkOnlySchemas.finalized.parse(incoming.data))
+      case 'status':
+        await noteStep(tx, id, incoming.data)
+        return { events: [plain(incoming)], wakes: false }
+      default:
+        return { events: [plain(incoming)], wakes: false }
+    }
+  }
+
+  async function outcome(tx: Tx, id: SessionId, data: Outcome) {
+    const [row] = await tx.orm
+      .select()
+      .from(execution)
+      .where(and(eq(execution.id, data.executionId), eq(execution.sessionId, id)))
+    if (!row || row.state !== 'running' || row.attempt !== data.attempt) return ignored
+
+    if (data.workspace) {
+      await tx.orm
+        .update(workspace)
+        .set({ branch: data.workspace.branch, headCommit: data.workspace.head, diff: data.workspace.diff })
+        .where(eq(workspace.sessionId, id))
+    }
+    if (data.result === 'failed' && data.reason === 'agent_restarted' && row.attempt <= resubmissions) {
+      if (!data.begun && !(await modelWasCalled(tx, row.id))) {
+        await tx.orm
+          .update(execution)
+          .set({ attempt: row.attempt + 1, sentLink: null })
+          .where(eq(execution.id, row.id))
+        return { events: [], wakes: true }
+      }
+    }
+    if (data.begun) await tx.orm.update(execution).set({ begun: true }).where(eq(execution.id, row.id))
+    const ending = await settle(
+      tx,
+      { sessionId: id, executionId: row.id },
+      data.result === 'completed'
+        ? { state: 'completed' }
+        : { state: 'failed', reason: data.reason ?? 'agent_error', message: data.message },
+      { stopped: true },
+    )
+    await tx.orm
+      .update(workspace)
+      .set({ agentUntil: sql`now() + ${timers.agentIdleMs} * interval '1 ms'` })
+      .where(eq(workspace.sessionId, id))
+    return { events: ending ? [ending] : [], wakes: true }
+  }
+
+  return {
+    async admit(tx, { id }, events) {
+      const stored: NewEvent[] = []
+      let wakes = false
+      for (const incoming of events) {
+        const admitted = await admitOne(tx, id, incoming)
+        stored.push(...admitted.events)
+        wakes ||= admitted.wakes
+      }
+      if (wakes) {
+        await wakeSessions(tx, [id])
+        tx.afterCommit(options.wake)
+      }
+      return stored
+    },
+    apply: applyTranscript,
+  }
+}
+
+const ignored = { events: [] as NewEvent[], wakes: false }
+
+const plain = (incoming: AdmittedEvent): NewEvent => ({
+  // The log has checked the type against those that a supervisor may send; the rest is handled above.
+  type: incoming.type as NewEvent['type'],
+  executionId: incoming.executionId,
+  data: JSON.stringify(incoming.data),
+})
+
+async function started(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySchemas)['started']>) {
+  const marked = await tx.orm
+    .update(execution)
+    .set({ startedAt: sql`coalesce(${execution.startedAt}, now())` })
+    .where(
+      and(
+        eq(execution.id, data.executionId),
+        eq(execution.sessionId, id),
+        eq(execution.state, 'running'),
+        eq(execution.attempt, data.attempt),
+      ),
+    )
+    .returning({ id: execution.id })
+  if (marked.length === 0) return ignored
+  const event: NewEvent = {
+    type: 'started',
+    executionId: data.executionId,
+    data: JSON.stringify({ executionId: data.executionId }),
+    key: `started:${data.executionId}:${data.attempt}`,
+  }
+  return { events: [event], wakes: false }
+}
+
+async function stopped(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySchemas)['stopped']>) {
+  await tx.orm
+    .update(execution)
+    .set({ stoppedAt: sql`now()`, sentLink: null })
+    .where(
+      and(
+        eq(execution.id, data.executionId),
+        eq(execution.sessionId, id),
+        eq(execution.attempt, data.attempt),
+        isNull(execution.stoppedAt),
+        sql`${execution.endedAt} is not null`,
+      ),
+    )
+  return { events: [], wakes: true }
+}
+
+async function finalized(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySchemas)['finalized']>) {
+  await tx.orm
+    .update(execution)
+    .set({ finalization: 'done' })
+    .where(and(eq(execution.id, data.executionId), eq(execution.sessionId, id), eq(execution.finalization, 'pending')))
+  return { events: [], wakes: true }
+}
+
+async function prepared(tx: Tx, id: SessionId, data: Prepared) {
+  const current = and(
+    eq(workspace.sessionId, id),
+    eq(workspace.state, 'preparing'),
+    eq(workspace.attempt, data.attempt),
+  )
+  if (data.ok) {
+    const [owner] = await tx.orm
+      .select({ bootId: sandbox.bootId })
+      .from(session)
+      .innerJoin(sandbox, eq(sandbox.id, session.sandboxId))
+      .where(eq(session.id, id))
+    await tx.orm
+      .update(workspace)
+      .set({
+        state: 'ready',
+        readyBoot: owner?.bootId ?? null,
+        step: null,
+        reason: null,
+        message: null,
+        branch: data.branch,
+        baseCommit: sql`coalesce(${workspace.baseCommit}, ${data.baseCommit})`,
+      })
+      .where(current)
+    return { events: [], wakes: true }
+  }
+  const failed = await tx.orm
+    .update(workspace)
+    .set({ state: 'failed', reason: data.reason, message: data.message })
+    .where(current)
+    .returning({ id: workspace.sessionId })
+  if (failed.length === 0) return ignored
+  return { events: await failHead(tx, id, { reason: data.reason, message: data.message }), wakes: true }
+}
+
+/** The head of the queue fails with the preparation that it waited for; the next one tries again. */
+export async function failHead(
+  tx: Tx,
+  id: SessionId,
+  failure: { reason: FailureReason; message: string },
+): Promise<NewEvent[]> {
+  const [head] = await tx.orm
+    .select({ id: execution.id })
+    .from(execution)
+    .where(and(eq(execution.sessionId, id), eq(execution.state, 'queued')))
+    .orderBy(execution.queuedSeq)
+    .limit(1)
+  if (!head) return []
+  const ending = await settle(
+    tx,
+    { sessionId: id, executionId: head.id },
+    { state: 'failed', ...failure },
+    { stopped: true },
+  )
+  return ending ? [ending] : []
+}
+
+/** Title and warm-up calls never run under an execution, so any call says that the agent has begun. */
+async function modelWasCalled(tx: Tx, executionId: (typeof execution.$inferSelect)['id']): Promise<boolean> {
+  const calls = await tx.orm
+    .select({ id: modelCall.id })
+    .from(modelCall)
+    .where(eq(modelCall.executionId, executionId))
+    .limit(1)
+  return calls.length > 0
+}
+
+async function noteStep(tx: Tx, id: SessionId, data: unknown): Promise<void> {
+  const status = statusDataSchema.safeParse(data)
+  if (!status.success || !status.data.step || !preparationSteps.has(status.data.step)) return
+  if (status.data.state !== 'running') return
+  await tx.orm
+    .update(workspace)
+    .set({ step: status.data.step })
+    .where(and(eq(workspace.sessionId, id), eq(workspace.state, 'preparing')))
+}

@@ -1,0 +1,149 @@
+/**
+ * All supervisors that are connected: listens on the door, checks each token against its sandbox's boot, and keeps
+ * at most one link per sandbox (a newer one closes the older). Nothing here dials in.
+ */
+import { createHash } from 'node:crypto'
+import { chmod, rename, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage } from 'node:http'
+import { dirname, join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { type EventsFrame, type Hello, limits, linkClose, linkSubprotocol, type SandboxId } from '@corral/protocol'
+import { and, eq, inArray } from 'drizzle-orm'
+import type { Logger } from 'pino'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { sandbox } from '../database/schema.ts'
+import type { Database } from '../database/transaction.ts'
+import { answerHello } from './hello.ts'
+import { type Link, serveLink } from './link.ts'
+
+export type Links = {
+  /** The sandbox's link, once it has said hello. */
+  of(sandboxId: SandboxId): Link | null
+  /** Since the last word of its supervisor, on whatever link; Infinity when there was none. */
+  silentForMs(sandboxId: SandboxId): number
+  /** For how long links have been accepted here. */
+  acceptingForMs(): number
+  /** Listens on `<doors>/server.sock`. */
+  listen(socketPath: string): Promise<void>
+  close(): Promise<void>
+}
+
+export function createLinks(options: {
+  database: Database
+  offer(frame: EventsFrame): Promise<{ epoch: number; n: number }>
+  /** A link has opened or closed: the sandbox and its sessions are to be looked at. */
+  changed(sandboxId: SandboxId): void
+  logger: Logger
+}): Links {
+  const { database, offer, changed, logger } = options
+  const open = new Map<SandboxId, Link>()
+  /** The last word on a link that has closed. */
+  const lastSeenAt = new Map<SandboxId, number>()
+  const sockets = new Set<WebSocket>()
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    // One event at its largest, its escaping, and the frame around it.
+    maxPayload: limits.eventBytes * 2,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(linkSubprotocol) ? linkSubprotocol : false),
+  })
+  const http = createServer((_request, response) => response.writeHead(404).end())
+  let acceptingSince: number | null = null
+
+  http.on('upgrade', (request, socket, head) => {
+    void admit(request, socket, head).catch((error: unknown) => {
+      logger.warn({ error }, 'a supervisor could not be admitted')
+      refuse(socket, 503)
+    })
+  })
+
+  async function admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy())
+    const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1]
+    if (request.url !== '/link' || !token) return refuse(socket, 401)
+    const hash = createHash('sha256').update(token).digest()
+    const [row] = await database.orm
+      .select({ id: sandbox.id, bootId: sandbox.bootId })
+      .from(sandbox)
+      .where(and(eq(sandbox.linkTokenHash, hash), inArray(sandbox.state, ['starting', 'ready', 'unreachable'])))
+    const bootId = row?.bootId
+    if (!row || !bootId) return refuse(socket, 401)
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      if (webSocket.protocol !== linkSubprotocol) return webSocket.close(linkClose.unsupportedProtocol)
+      sockets.add(webSocket)
+      webSocket.on('close', () => sockets.delete(webSocket))
+      serve(webSocket, row.id, bootId)
+    })
+  }
+
+  function serve(webSocket: WebSocket, sandboxId: SandboxId, bootId: string): void {
+    serveLink({
+      socket: webSocket,
+      sandboxId,
+      bootId,
+      logger,
+      handlers: {
+        async hello(hello: Hello, linkId: string) {
+          const result = await answerHello(database, { sandboxId, bootId, linkId }, hello)
+          if ('refused' in result) {
+            logger.info({ sandboxId, bootId, refused: result.refused }, 'a supervisor was refused')
+            return null
+          }
+          return result.welcome
+        },
+        opened(link) {
+          open.get(sandboxId)?.close(linkClose.fenced, 'a newer connection of this sandbox')
+          open.set(sandboxId, link)
+          logger.info({ sandboxId, linkId: link.id, incarnation: link.incarnation }, 'supervisor connected')
+          changed(sandboxId)
+        },
+        offer,
+        closed(link) {
+          if (!link || open.get(sandboxId) !== link) return
+          open.delete(sandboxId)
+          lastSeenAt.set(sandboxId, link.lastSeenAt)
+          logger.info({ sandboxId, linkId: link.id }, 'supervisor disconnected')
+          changed(sandboxId)
+        },
+      },
+    })
+  }
+
+  return {
+    of: (sandboxId) => open.get(sandboxId) ?? null,
+    silentForMs(sandboxId) {
+      const seenAt = open.get(sandboxId)?.lastSeenAt ?? lastSeenAt.get(sandboxId)
+      return seenAt === undefined ? Number.POSITIVE_INFINITY : performance.now() - seenAt
+    },
+    acceptingForMs: () => (acceptingSince === null ? 0 : performance.now() - acceptingSince),
+    async listen(socketPath) {
+      // Made beside its place and renamed onto it, so that a dialling supervisor never finds half a door.
+      const fresh = join(dirname(socketPath), `.server-${process.pid}.sock`)
+      await rm(fresh, { force: true })
+      await new Promise<void>((resolve, reject) => {
+        http.once('error', reject)
+        http.listen(fresh, resolve)
+      })
+      // Sandboxes run under other host users; the token is what admits them.
+      await chmod(fresh, 0o666)
+      await rename(fresh, socketPath)
+      acceptingSince = performance.now()
+    },
+    async close() {
+      acceptingSince = null
+      for (const webSocket of sockets) webSocket.close(1012, 'server stopping')
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()))
+      const deadline = setTimeout(() => {
+        for (const webSocket of sockets) webSocket.terminate()
+      }, 1_000)
+      await closed
+      clearTimeout(deadline)
+    },
+  }
+}
+
+function refuse(socket: Duplex, status: 401 | 503): void {
+  socket.end(
+    `HTTP/1.1 ${status} ${status === 401 ? 'Unauthorized' : 'Service Unavailable'}\r\nconnection: close\r\n\r\n`,
+  )
+}

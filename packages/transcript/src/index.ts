@@ -1,0 +1,5 @@
+export * from './change.ts'
+export * from './reduce.ts'
+export * from './timing.ts'
+export * from './transcript.ts'
+export * from './views.ts'
