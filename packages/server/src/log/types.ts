@@ -14,10 +14,11 @@ export type NewEvent = {
   key?: string | undefined
   /** It ends its execution. */
   ends?: boolean | undefined
-  /** Where a supervisor's event came from. */
+  /** Where a supervisor's event came from. Set by the log. */
   origin?: { epoch: number; n: number } | undefined
 }
 
+/** `at` is PostgreSQL's clock, in whole milliseconds. */
 export type StoredEvent = NewEvent & { sessionId: SessionId; seq: number; at: Date }
 
 /** One event of a supervisor whose `data` has passed its schema. */
@@ -26,13 +27,24 @@ export type AdmittedEvent = { n: number; type: string; executionId?: ExecutionId
 /**
  * How `sessions` takes part in an append, inside its transaction and under the lock of the session's head.
  * `app.ts` connects the two, so that the log knows nothing of sessions.
+ *
+ * What either throws is taken as the fault of the event, unless it says that the database is away: the event is then
+ * stored as an `error` of the log, and the sink does not see it again.
  */
 export type LogSink = {
   /**
-   * Before numbers are given: turns the link's own types (`accepted`, `outcome`, …) into row changes and log events
-   * and drops what may not be stored. Returns what is to be stored, in order.
+   * Before numbers are given, for what a supervisor says beyond plain output (`plainTypes` in `incoming.ts` never come
+   * here): turns the link's own types (`accepted`, `outcome`, …) into row changes and log events and drops what may
+   * not be stored. Returns what is to be stored in their place, in order. One call has one event or several that
+   * follow each other directly.
    */
   admit(tx: Tx, session: { id: SessionId; epoch: number }, events: AdmittedEvent[]): Promise<NewEvent[]>
-  /** After numbers are given, for both doors: the transcript. */
+  /** After numbers are given, for both doors: the transcript. The events of each session are in order. */
   apply(tx: Tx, events: StoredEvent[]): Promise<void>
 }
+
+/**
+ * The one seam at which secrets leave events on their way into the log. Changes string values of `data`, never ids or
+ * keys; gives back as many events as it was given, in their order.
+ */
+export type Redact = <E extends { data: unknown }>(session: SessionId, events: readonly E[]) => readonly E[]

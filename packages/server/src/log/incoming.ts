@@ -1,0 +1,98 @@
+/**
+ * Reads what a supervisor sent. Every event of a frame comes out under its own number: as it is to be stored, or, when
+ * it may not be (unknown type, wrong form, too large), as an `error` that tells its type and nothing of its content.
+ */
+import {
+  type EventsFrame,
+  type ExecutionId,
+  executionIdSchema,
+  limits,
+  MiB,
+  type SessionId,
+  type UpType,
+  upSchemas,
+} from '@corral/protocol'
+import { withoutNul } from './jsonText.ts'
+import { aboutPart } from './parts.ts'
+import type { AdmittedEvent, NewEvent, Redact } from './types.ts'
+
+/** Types that go into the log as they came. All others pass through `sink.admit`. */
+const plainTypes = ['kilocode', 'output', 'error', 'file_sync', 'acp', 'events_dropped'] as const
+type PlainType = (typeof plainTypes)[number]
+
+export type Incoming = { n: number; bytes: number } & (
+  | { kind: 'plain'; event: NewEvent; progress: boolean }
+  | { kind: 'admit'; event: AdmittedEvent }
+  | { kind: 'rejected'; event: NewEvent; why: string; cause?: unknown }
+)
+export type Rejected = Extract<Incoming, { kind: 'rejected' }>
+
+type Origin = { epoch: number; n: number }
+
+export function readIncoming(frame: EventsFrame, redact: Redact): Incoming[] {
+  const { session, epoch, from } = frame
+  return frame.events.map((raw, i) => read(raw, { session, redact, origin: { epoch, n: from + i } }))
+}
+
+/** Takes the place of an event that cannot be stored. */
+export function rejected(
+  event: { type: string; executionId?: ExecutionId | undefined },
+  origin: Origin,
+  reason: { why: string; cause?: unknown },
+): Rejected {
+  const rejectedType = event.type.slice(0, 100)
+  const sentence = `An event of the type "${rejectedType}" was not stored: ${reason.why}.`
+  const data = withoutNul(JSON.stringify({ error: sentence, details: { rejectedType } }))
+  return {
+    kind: 'rejected',
+    n: origin.n,
+    bytes: Buffer.byteLength(data),
+    event: { type: 'error', executionId: event.executionId, data, origin },
+    ...reason,
+  }
+}
+
+function read(
+  raw: EventsFrame['events'][number],
+  from: { session: SessionId; redact: Redact; origin: Origin },
+): Incoming {
+  const { session, redact, origin } = from
+  const named = executionIdSchema.optional().safeParse(raw.executionId)
+  const executionId = named.data
+  const refuse = (why: string, cause?: unknown) => rejected({ type: raw.type, executionId }, origin, { why, cause })
+
+  if (!named.success) return refuse('its executionId has not the form of one')
+  const { type } = raw
+  if (!isUpType(type)) return refuse('a sandbox may not send this type')
+  const parsed = upSchemas[type].safeParse(raw.data)
+  if (!parsed.success) return refuse('its data has not the form of this type', parsed.error)
+  try {
+    const [event] = redact(session, [{ type, executionId, data: parsed.data }])
+    return toStore({ type, executionId, data: event?.data }, origin) ?? refuse(`it is larger than ${largest}`)
+  } catch (cause) {
+    // Nested too deep to be walked, or the redactor failed. What was not redacted is not stored.
+    return refuse('it could not be read', cause)
+  }
+}
+
+const largest = `${limits.eventBytes / MiB} MiB`
+
+/** Null when it is too large. */
+function toStore(
+  event: { type: UpType; executionId?: ExecutionId | undefined; data: unknown },
+  origin: Origin,
+): Incoming | null {
+  const { type, executionId } = event
+  const sent = JSON.stringify(event.data)
+  const text = withoutNul(sent)
+  const bytes = Buffer.byteLength(text)
+  if (bytes > limits.eventBytes) return null
+  const data: unknown = text === sent ? event.data : JSON.parse(text)
+  const { n } = origin
+  if (!isPlain(type)) return { kind: 'admit', n, bytes, event: { n, type, executionId, data } }
+  const { entityId, progress } = aboutPart(type, data)
+  return { kind: 'plain', n, bytes, event: { type, executionId, entityId, data: text, origin }, progress }
+}
+
+const isUpType = (type: string): type is UpType => Object.hasOwn(upSchemas, type)
+const isPlain = (type: UpType): type is PlainType => (plainTypes as readonly UpType[]).includes(type)
