@@ -1,0 +1,57 @@
+/**
+ * Takes the calls of sandboxes and hands each to the face whose path it is. One call on each connection, so that
+ * draining is waiting for calls, and no connection is cut between two of them.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import { refuseGit } from './answers.ts'
+
+export type CallFace = {
+  /** `path`: as it was sent, without the query. */
+  serves(path: string): boolean
+  answer(request: IncomingMessage, response: ServerResponse): Promise<void>
+}
+
+export type CallServer = {
+  server: Server
+  /** Calls that run now. */
+  active(): number
+  /** Once those that run now have ended, their rows and log lines written. */
+  settled(): Promise<unknown>
+}
+
+export function createCallServer(deps: {
+  faces: CallFace[]
+  silenceMs: number
+  log: Pick<Logger, 'error'>
+}): CallServer {
+  const { faces, silenceMs, log } = deps
+  const active = new Set<Promise<void>>()
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = pathOf(request)
+    const face = faces.find(({ serves }) => serves(path))
+    if (!face) return refuseGit(response, 404, 'there is nothing at this path; the gateway serves models and git.')
+    try {
+      await face.answer(request, response)
+    } catch (error) {
+      // A client that goes away while it sends is nobody's fault.
+      if (!request.destroyed) log.error({ error: String(error), path }, 'a call failed')
+      if (response.headersSent) response.destroy()
+      else refuseGit(response, 500, 'the gateway could not do this; try again.')
+    }
+  }
+
+  const server = createServer((request, response) => {
+    const call = answer(request, response).finally(() => active.delete(call))
+    active.add(call)
+  })
+  server.maxRequestsPerSocket = 1
+  // A large push may take its time; what may not is silence.
+  server.requestTimeout = 0
+  server.timeout = silenceMs
+
+  return { server, active: () => active.size, settled: () => Promise.allSettled(active) }
+}
+
+const pathOf = ({ url = '' }: IncomingMessage): string => url.split('?', 1)[0] ?? ''

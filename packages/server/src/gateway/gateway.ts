@@ -1,0 +1,135 @@
+/**
+ * The gateway: the sandbox's only way out, a process of its own that outlives the server. It listens on one Unix socket
+ * for all sandboxes of a host; who calls is told by the token.
+ * Invariants: a new gateway takes the socket from the old one without a gap, and the old one ends its streams first; no
+ * error of one call reaches another; a database that is away stops nobody who was known before.
+ */
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Pool } from 'pg'
+import type { Logger } from 'pino'
+import { Agent } from 'undici'
+import { createCallServer } from './callServer.ts'
+import { createControlServer, drainGateway } from './control.ts'
+import type { GatewayConfig, GatewayTimeouts } from './gatewayConfig.ts'
+import { createGit } from './git.ts'
+import { createGitLocal } from './gitLocal.ts'
+import { createGitRemote } from './gitRemote.ts'
+import { createGrants } from './grants.ts'
+import { createModelCalls } from './modelCalls.ts'
+import { createModels } from './models.ts'
+import { takeSocket } from './ownSocket.ts'
+import { allowPublicAddresses, guardedLookup } from './publicAddress.ts'
+import { createUpstreams } from './upstreams.ts'
+
+export type Gateway = {
+  /** Ends now: calls that run are reset. */
+  close(): Promise<void>
+  /** Settles when it has ended, closed or drained. */
+  ended: Promise<void>
+}
+
+/** For whoever found the old socket just before another was renamed over it. */
+const lateCallerMs = 100
+const closeMs = 5_000
+
+export async function startGateway({ config, log }: { config: GatewayConfig; log: Logger }): Promise<Gateway> {
+  const { timeouts } = config
+  const startedAt = new Date().toISOString()
+
+  const pool = createPool(config.databaseUrl, timeouts)
+  const grants = createGrants({ pool, holdMs: timeouts.unknownTokenMs })
+  const modelCalls = await createModelCalls({ pool, folder: config.stateFolder, log })
+  const isAllowed = allowPublicAddresses(config.allowPrivateHosts)
+  const agents = {
+    any: new Agent(agentOptions(timeouts)),
+    public: new Agent(agentOptions(timeouts, { lookup: guardedLookup(isAllowed) })),
+  }
+  const calls = createCallServer({
+    log,
+    silenceMs: timeouts.unknownTokenMs + timeouts.connectMs + timeouts.firstByteMs,
+    faces: [
+      createModels({ grants, upstreams: createUpstreams(config), modelCalls, dispatcher: agents.any, log }),
+      createGit({
+        grants,
+        policy: config,
+        localRoots: config.gitLocalRoots,
+        remote: createGitRemote({ dispatchers: agents, isAllowed }),
+        local: createGitLocal({ programPath: config.programPath, silenceMs: timeouts.firstByteMs }),
+        log,
+      }),
+    ],
+  })
+
+  let state: 'serving' | 'draining' = 'serving'
+  const ended = Promise.withResolvers<void>()
+  const control = createControlServer({
+    health: async () => ({
+      ...{ pid: process.pid, version: config.version, startedAt, state },
+      ownsDoor: await door.isOurs(),
+      activeCalls: calls.active(),
+    }),
+    drain: () => void drain(),
+  })
+
+  const door = await takeSocket(calls.server, config.socket, 0o666)
+  const previous = await drainGateway(config.controlSocket)
+  const controlSocket = await takeSocket(control, config.controlSocket, 0o600)
+  log.info({ version: config.version, tookOverFrom: previous?.pid }, 'the gateway serves')
+
+  async function drain(): Promise<void> {
+    if (state === 'draining') return
+    state = 'draining'
+    log.info({ activeCalls: calls.active() }, 'the gateway drains')
+    await delay(lateCallerMs)
+    calls.server.close()
+    await Promise.race([once(calls.server, 'close'), delay(timeouts.drainMs, undefined, { ref: false })])
+    await end()
+  }
+
+  let ending: Promise<void> | null = null
+  function end(): Promise<void> {
+    ending ??= release()
+    ended.resolve(ending)
+    return ending
+  }
+
+  async function release(): Promise<void> {
+    calls.server.close()
+    calls.server.closeAllConnections()
+    await Promise.race([calls.settled(), delay(closeMs, undefined, { ref: false })])
+    control.close()
+    control.closeAllConnections()
+    await Promise.all([door.release(), controlSocket.release(), modelCalls[Symbol.asyncDispose]()])
+    await Promise.all([agents.any.destroy(), agents.public.destroy(), pool.end()])
+  }
+
+  return { close: end, ended: ended.promise }
+}
+
+/** HTTP/1.1 alone: one upstream connection for one call, so that canceling a call is closing its connection. */
+function agentOptions({ connectMs, firstByteMs, betweenBytesMs }: GatewayTimeouts, connect = {}): Agent.Options {
+  return {
+    allowH2: false,
+    connect: { timeout: connectMs, ...connect },
+    headersTimeout: firstByteMs,
+    bodyTimeout: betweenBytesMs,
+  }
+}
+
+/** With short waits: past them a database counts as away, and what was read last is used. */
+function createPool(connectionString: string, { databaseMs }: GatewayTimeouts): Pool {
+  const pool = new Pool({
+    connectionString,
+    application_name: 'corral-gateway',
+    max: 8,
+    keepAlive: true,
+    connectionTimeoutMillis: databaseMs,
+    statement_timeout: databaseMs,
+    query_timeout: databaseMs,
+  })
+  // A connection broke while no query ran on it; the next query says so, too.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}

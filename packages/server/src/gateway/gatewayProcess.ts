@@ -1,0 +1,118 @@
+/**
+ * The gateway as the server sees it: a process of its own that is started when there is none, adopted when it runs
+ * with the same program and configuration, and replaced between streams when it does not. It outlives the server.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import { startDetached, stopDetached } from '../host/detached.ts'
+import { hasCode } from '../host/systemError.ts'
+import type { GatewaySettings } from './gatewayConfig.ts'
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+const startTimeoutMs = 15_000
+const probeMs = 200
+const stopGraceMs = 5_000
+
+const healthSchema = z.object({ version: z.string() })
+
+export type GatewayProcess = {
+  /** Makes sure that a gateway with this configuration has the door. Resolves once it answers. */
+  ensure(): Promise<void>
+  /** False when it did not run. */
+  stop(): Promise<boolean>
+}
+
+export function createGatewayProcess(options: {
+  home: string
+  nodeBinary: string
+  controlSocket: string
+  /** Without its version, which is made of the configuration itself. */
+  settings: Omit<GatewaySettings, 'version' | 'controlSocket' | 'stateFolder'>
+  programVersion: string
+  env: NodeJS.ProcessEnv
+  logger: Logger
+}): GatewayProcess {
+  const { home, controlSocket, logger } = options
+  const folder = join(home, 'gateway')
+  const configFile = join(folder, 'config.json')
+  const pidFile = join(folder, 'gateway.pid')
+  const version = createHash('sha256')
+    .update(JSON.stringify([options.programVersion, options.settings]))
+    .digest('hex')
+    .slice(0, 16)
+
+  async function writeConfig(): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const settings: GatewaySettings = { ...options.settings, version, controlSocket, stateFolder: folder }
+    const written = `${configFile}.${process.pid}`
+    await writeFile(written, JSON.stringify(settings, null, 2), { mode: 0o600 })
+    await rename(written, configFile)
+  }
+
+  async function running(): Promise<string | null> {
+    return probe(controlSocket)
+  }
+
+  return {
+    async ensure() {
+      const found = await running()
+      if (found === version) return
+      await writeConfig()
+      // A gateway with another configuration is replaced: the new one takes the door, and the old one drains.
+      logger.info({ replaces: found }, 'starting the gateway')
+      await startDetached({
+        command: options.nodeBinary,
+        args: [main, configFile],
+        env: options.env,
+        logFile: join(folder, 'gateway.log'),
+        pidFile,
+      })
+      const deadline = performance.now() + startTimeoutMs
+      while ((await running()) !== version) {
+        if (performance.now() > deadline) {
+          throw new Error(
+            `The gateway did not start within ${startTimeoutMs / 1000} s; see ${join(folder, 'gateway.log')}.`,
+          )
+        }
+        await delay(20)
+      }
+    },
+    stop: () => stopDetached(pidFile, stopGraceMs),
+  }
+}
+
+/** The version of the gateway that answers; null when none does. */
+function probe(socketPath: string): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path: '/health', timeout: probeMs }, (response) => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        body += chunk
+      })
+      response.on('end', () => resolve(healthSchema.safeParse(parsed(body)).data?.version ?? null))
+      response.on('error', () => resolve(null))
+    })
+    call.on('timeout', () => call.destroy())
+    call.on('error', (error) => {
+      if (hasCode(error, 'EACCES')) reject(error)
+      else resolve(null)
+    })
+    call.end()
+  })
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}

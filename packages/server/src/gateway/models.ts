@@ -1,0 +1,134 @@
+/**
+ * Models: `/v1/chat/completions`, `/v1/responses`, `/v1/messages`, and the list of the session's models.
+ * Invariants: only the session's models are called; the row of a call is on disk before the call is made; no prompt and
+ * no answer is stored or logged.
+ */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import type { Dispatcher } from 'undici'
+import { answerJson, refuseModelCall } from './answers.ts'
+import type { CallFace } from './callServer.ts'
+import type { Grant, Grants } from './grants.ts'
+import { admitModelCall } from './modelAdmission.ts'
+import type { ModelCall, ModelCalls } from './modelCalls.ts'
+import { clientSignal, readBody } from './passThrough.ts'
+import { callUpstream } from './upstreamCall.ts'
+import type { Upstream, Upstreams, Wire } from './upstreams.ts'
+
+type Endpoint = { wire: Wire; path: string /** Makes tokens, and so has a row. */; generates: boolean }
+
+const endpoints: Readonly<Record<string, Endpoint>> = {
+  '/v1/chat/completions': { wire: 'openai-chat', path: '/chat/completions', generates: true },
+  '/v1/responses': { wire: 'openai-responses', path: '/responses', generates: true },
+  '/v1/messages': { wire: 'anthropic', path: '/messages', generates: true },
+  '/v1/messages/count_tokens': { wire: 'anthropic', path: '/messages/count_tokens', generates: false },
+}
+
+const maxBodyMiB = 32
+
+type Decision =
+  | { kind: 'refused'; status: number; sentence: string; grant?: Grant }
+  | { kind: 'admitted'; grant: Grant; upstream: Upstream; model: string; body: Buffer; root: string }
+
+export function createModels(deps: {
+  grants: Grants
+  upstreams: Upstreams
+  modelCalls: ModelCalls
+  dispatcher: Dispatcher
+  log: Pick<Logger, 'info'>
+}): CallFace {
+  const { grants, upstreams, modelCalls, dispatcher, log } = deps
+
+  async function list(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await grants.of(request.headers, clientSignal(response))
+    if (answer.kind === 'refused') return refuseModelCall(response, 'openai-chat', answer.status, answer.sentence)
+    const data = answer.grant.models.map((id) => ({ id, object: 'model', created: 0, owned_by: 'corral' }))
+    answerJson(response, 200, { object: 'list', data })
+  }
+
+  async function call(request: IncomingMessage, response: ServerResponse, endpoint: Endpoint, query: string) {
+    const began = performance.now()
+    const { wire } = endpoint
+    const signal = clientSignal(response)
+    const decision = await decide(request, wire, signal)
+    const who = { sessionId: decision.grant?.sessionId, userId: decision.grant?.userId, wire }
+    const ms = () => Math.round(performance.now() - began)
+    if (decision.kind === 'refused') {
+      const { status, sentence } = decision
+      refuseModelCall(response, wire, status, sentence)
+      log.info({ ...who, allowed: false, status, sentence, ms: ms() }, 'model call')
+      return
+    }
+
+    const { grant, upstream, model, body, root } = decision
+    const row = newRow(grant, upstream, model)
+    if (endpoint.generates) await modelCalls.write(row)
+    const url = root + endpoint.path + query
+    const { usage, ...result } = await callUpstream({
+      dispatcher,
+      upstream,
+      url,
+      wire,
+      body,
+      request,
+      response,
+      signal,
+    })
+    if (endpoint.generates) await modelCalls.write({ ...row, ...usage, status: result.status, endedAt: new Date() })
+    const what = { executionId: grant.runningExecution, upstream: upstream.name, model }
+    log.info({ ...who, ...what, allowed: true, ...result, ms: ms() }, 'model call')
+  }
+
+  async function decide(request: IncomingMessage, wire: Wire, signal: AbortSignal): Promise<Decision> {
+    const answer = await grants.of(request.headers, signal)
+    if (answer.kind === 'refused') return answer
+    const { grant } = answer
+    const refused = (status: number, sentence: string): Decision => ({ kind: 'refused', status, sentence, grant })
+    if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+      return refused(400, 'a compressed body is not taken here; send it as it is.')
+    }
+    const sent = await readBody(request, maxBodyMiB * 1024 * 1024)
+    if (!sent) return refused(413, `the request is larger than ${maxBodyMiB} MiB.`)
+    const admission = admitModelCall({ grant, upstreams, wire, body: sent })
+    if (admission.kind === 'refused') return refused(admission.status, admission.sentence)
+    const { upstream, model, body } = admission
+    const root = await upstream.root()
+    if (root === null) return refused(503, `the model server "${upstream.name}" is not running; try again in a moment.`)
+    return { kind: 'admitted', grant, upstream, model, body, root }
+  }
+
+  return {
+    serves: (path) => path === '/v1/models' || path in endpoints,
+    async answer(request, response) {
+      const [path = '', query] = (request.url ?? '').split('?', 2)
+      const endpoint = endpoints[path]
+      const method = endpoint ? 'POST' : 'GET'
+      if (request.method !== method) {
+        refuseModelCall(response, endpoint?.wire ?? 'openai-chat', 405, `${path} takes ${method} only.`)
+      } else if (endpoint) {
+        await call(request, response, endpoint, query === undefined ? '' : `?${query}`)
+      } else {
+        await list(request, response)
+      }
+    },
+  }
+}
+
+function newRow(grant: Grant, upstream: Upstream, model: string): ModelCall {
+  return {
+    id: randomUUID(),
+    sessionId: grant.sessionId,
+    executionId: grant.runningExecution,
+    userId: grant.userId,
+    organizationId: grant.organizationId,
+    upstream: upstream.name,
+    model,
+    startedAt: new Date(),
+    endedAt: null,
+    status: null,
+    promptTokens: null,
+    completionTokens: null,
+    cachedTokens: null,
+  }
+}
