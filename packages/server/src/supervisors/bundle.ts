@@ -2,9 +2,9 @@
  * The supervisor as the one file that a sandbox gets, with everything in it but Node. The file is named by its content:
  * the same sources give the same file, and a sandbox that runs an older one keeps it.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -34,8 +34,10 @@ export async function supervisorBundle({ folder }: { folder: string }): Promise<
   if (existsSync(path)) return path
 
   await mkdir(folder, { recursive: true })
-  const unfinished = `${path}.${process.pid}`
-  await writeFile(unfinished, output.contents, { mode: 0o644 })
+  const unfinished = `${path}.${randomUUID()}`
+  await writeFile(unfinished, output.contents)
+  // Sandboxes read it under users of their own, whatever our umask is.
+  await chmod(unfinished, 0o644)
   await rename(unfinished, path)
   return path
 }
