@@ -1,8 +1,8 @@
 /**
- * Every process that works for a session carries `SESSION_ID=<session>` in its environment, and its children inherit
- * it wherever they move to: agents start their tools in process groups of their own, so a group alone is not enough.
- * Invariant: `endProcesses` ends exactly the processes of that session (and the groups that they lead or are in),
- * also those whose parent died with an earlier supervisor, and never this one.
+ * Every process that works for a session carries a mark in its environment, and its children inherit it wherever
+ * they move to: agents start their tools in process groups of their own, so a group alone is not enough, and a pid in
+ * a file may be somebody else's by now. Invariant: `endProcesses` ends exactly the processes with that mark (and the
+ * groups that they are in), also those whose parent died with an earlier supervisor, and never this one.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,11 +11,16 @@ import { errorCode } from './errorCode.ts'
 const lookAgainMs = 20
 const giveUpAfterMs = 5_000
 
+/** Everything of a session: its git, its setup commands, its agent. */
+export const sessionMark = (session: string): string => `SESSION_ID=${session}`
+/** The session's agent, and the tools that it started. */
+export const agentMark = (session: string): string => `CORRAL_AGENT=${session}`
+
 /** Resolves when none is left, or after 5 s with the number of those that could not be ended. */
-export async function endProcesses(session: string): Promise<number> {
+export async function endProcesses(mark: string): Promise<number> {
   const deadline = performance.now() + giveUpAfterMs
   for (;;) {
-    const alive = processesOf(session)
+    const alive = processesWith(mark)
     if (alive.length === 0 || performance.now() > deadline) return alive.length
     for (const { pid, group } of alive) {
       if (group > 1 && group !== ownGroup()) kill(-group)
@@ -27,12 +32,11 @@ export async function endProcesses(session: string): Promise<number> {
 
 type Found = { pid: number; group: number }
 
-export function processesOf(session: string): Found[] {
-  const marker = `SESSION_ID=${session}`
+export function processesWith(mark: string): Found[] {
   return readdirSync('/proc').flatMap((name) => {
     const pid = Number(name)
     if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) return []
-    if (!readProc(pid, 'environ').split('\0').includes(marker)) return []
+    if (!readProc(pid, 'environ').split('\0').includes(mark)) return []
     const stat = statOf(pid)
     return stat && stat.state !== 'Z' ? [{ pid, group: stat.group }] : []
   })

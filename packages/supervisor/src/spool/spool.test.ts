@@ -25,7 +25,11 @@ describe('a spool', () => {
     const spool = openSpool({ folder: newFolder(), epoch: 1, startN: 7 })
     expect([append(spool, '"a"'), append(spool, '"b"'), append(spool, '"c"')]).toEqual([7, 8, 9])
     expect(texts(spool, 8)).toEqual(['"b"', '"c"'])
-    expect({ firstN: spool.firstN, lastN: spool.lastN, ackedN: spool.ackedN }).toEqual({ firstN: 7, lastN: 9, ackedN: 6 })
+    expect({ firstN: spool.firstN, lastN: spool.lastN, ackedN: spool.ackedN }).toEqual({
+      firstN: 7,
+      lastN: 9,
+      ackedN: 6,
+    })
   })
 
   it('reads no more than asked for, but always one', () => {

@@ -1,0 +1,282 @@
+/**
+ * Drives OpenCode and Kilo through `serve`. One process per session, kept between turns as long as what it was
+ * started with stays the same; its history lies in the session's home and outlives it.
+ */
+import { createHash } from 'node:crypto'
+import { type ExecuteParams, type KilocodeData, messageInfoSchema, type SessionId } from '@corral/protocol'
+import { z } from 'zod'
+import { errorText } from '../../host/errorCode.ts'
+import type { Log } from '../../host/log.ts'
+import type { SessionEnvironment } from '../../sessions/environment.ts'
+import type { Agent, TurnEnd, TurnReference, TurnSink } from '../agent.ts'
+import type { AgentTimers } from '../timers.ts'
+import { type AgentApi, AgentRefused } from './api.ts'
+import { agentEnvironment, providerId } from './configuration.ts'
+import { type FeedEvent, openFeed } from './feed.ts'
+import { agentMessageId } from './messageIds.ts'
+import { createProjection, type Projection } from './projection.ts'
+import { type AgentServer, AgentUnavailable, startServer } from './server.ts'
+import { createTurn, readTurn, type Turn, tellSubAgents } from './turn.ts'
+
+type Running = {
+  key: string
+  server: AgentServer
+  projection: Projection
+  /** The modes that a prompt may name. */
+  modes: string[]
+  closeFeed(): void
+}
+
+type StartParams = TurnReference & Partial<Pick<ExecuteParams, 'model' | 'gateway' | 'environment'>>
+
+export type OpencodeAgentOptions = {
+  session: SessionId
+  environment: SessionEnvironment
+  gatewayOrigin: string
+  timers: AgentTimers
+  log: Log
+}
+
+const askSchema = z.looseObject({ id: z.string() })
+const partOfSchema = z.looseObject({ messageID: z.string() })
+
+export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
+  const { session, environment, gatewayOrigin, timers, log } = options
+  let running: Running | null = null
+  /** Who is told what comes in; after a turn its stragglers still go to it. */
+  let tell: (data: KilocodeData) => void = () => undefined
+  let turn: Turn | null = null
+
+  function start(params: StartParams, startMs: number, signal: AbortSignal): Promise<AgentServer> {
+    const access = params.model && params.gateway ? { model: params.model, gateway: params.gateway } : undefined
+    return startServer({
+      session,
+      command: params.agent.command,
+      cwd: params.workspacePath,
+      environment: (serve) => ({
+        ...environment(params.home, params.environment),
+        ...agentEnvironment({ access, serve, gatewayOrigin }),
+      }),
+      startMs,
+      timers,
+      signal,
+    })
+  }
+
+  async function startTwice(params: ExecuteParams, signal: AbortSignal): Promise<AgentServer> {
+    const { agentStartMs } = params.timeouts
+    try {
+      return await start(params, agentStartMs, signal)
+    } catch (error) {
+      if (!(error instanceof AgentUnavailable)) throw error
+      log('warn', error.message, { session, lastWords: error.lastWords })
+      return start(params, agentStartMs, signal)
+    }
+  }
+
+  async function openSession(key: string, server: AgentServer, params: ExecuteParams): Promise<Running> {
+    const { api } = server
+    const root = params.agentSessionId
+    const feed = new AbortController()
+    const projection = createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
+    await api.openSession(root)
+    const [agents] = await Promise.all([
+      api.agents(),
+      api.setTitle(root, params.title),
+      openFeed({
+        api,
+        signal: feed.signal,
+        log,
+        handlers: {
+          event(event) {
+            projection.event(event)
+            turn?.event(event)
+            refuseAsk(api, projection, event)
+          },
+          connected: (again) => {
+            if (again) turn?.feedBroke()
+          },
+        },
+      }),
+    ])
+    const modes = agents.filter(({ mode, hidden }) => mode !== 'subagent' && !hidden).map(({ name }) => name)
+    return { key, server, projection, modes, closeFeed: () => feed.abort() }
+  }
+
+  /** None should come, since nothing is configured to ask; one that does must not wait for ever. */
+  function refuseAsk(api: AgentApi, projection: Projection, { type, properties }: FeedEvent): void {
+    if (type !== 'permission.asked' && type !== 'question.asked') return
+    const ask = askSchema.safeParse(properties)
+    if (!ask.success || !projection.sessions().has(String(properties.sessionID))) return
+    const refusal = type === 'permission.asked' ? api.rejectPermission(ask.data.id) : api.rejectQuestion(ask.data.id)
+    refusal.catch((error: unknown) => log('warn', 'an ask could not be refused', { session, error: errorText(error) }))
+  }
+
+  async function ready(params: ExecuteParams, sink: TurnSink, signal: AbortSignal): Promise<Running> {
+    const key = keyOf(params)
+    if (running && running.key === key && (await running.server.api.healthy(timers.healthProbeMs))) return running
+    await stop()
+    const server = await sink.steps.run('agent_start', 'Starting the agent', () => startTwice(params, signal))
+    try {
+      running = await sink.steps.run('agent_session', "Opening the agent's session", () =>
+        openSession(key, server, params),
+      )
+    } catch (error) {
+      await server.end()
+      throw error
+    }
+    return running
+  }
+
+  async function stop(): Promise<void> {
+    if (!running) return
+    const { server, projection, closeFeed } = running
+    running = null
+    closeFeed()
+    await server.end()
+    projection.flush()
+  }
+
+  async function prompt({ server, modes }: Running, params: ExecuteParams): Promise<void> {
+    const { api } = server
+    const known = params.attempt > 1 ? await api.knownMessage(params.agentSessionId, params.messageId) : undefined
+    await api.prompt(params.agentSessionId, {
+      messageID: known ?? agentMessageId(params.messageId),
+      parts: [{ id: params.partId, type: 'text', text: params.prompt.text }],
+      model: { providerID: providerId, modelID: params.model.id },
+      // Kilo's building mode is called `code`.
+      agent:
+        [params.mode.name, params.mode.fallback, 'code'].find((mode) => modes.includes(mode)) ?? params.mode.fallback,
+      system: params.appendSystemPrompt,
+      variant: params.model.variant,
+    })
+  }
+
+  /** Reads from a server that was started anew what its dead predecessor did in this turn. */
+  async function recover(reference: StartParams, startMs: number, signal: AbortSignal): Promise<void> {
+    const root = reference.agentSessionId
+    const server = await start(reference, startMs, signal)
+    try {
+      const projection = createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
+      for (const message of await readTurn(server.api, root, reference.messageId)) projection.history(message)
+      await tellSubAgents(server.api, projection)
+      projection.flush()
+    } finally {
+      await server.end()
+    }
+  }
+
+  return {
+    stop,
+    async recover(reference, sink, signal) {
+      const watch = createWatch(reference, sink)
+      tell = watch.tell
+      await recover(reference, 60_000, signal)
+    },
+    async run(params, sink, signal): Promise<TurnEnd> {
+      const watch = createWatch(params, sink)
+      tell = watch.tell
+      try {
+        const agent = await ready(params, sink, signal)
+        turn = createTurn({
+          server: agent.server,
+          root: params.agentSessionId,
+          messageId: params.messageId,
+          projection: agent.projection,
+          timers,
+        })
+        const end = await handOver(agent, turn, params, sink, watch, signal)
+        if (end !== 'gone') return end
+        log('warn', 'the agent died in the middle of a turn', { session, lastWords: await agent.server.ended })
+        await stop()
+        await recover(params, params.timeouts.agentStartMs, signal).catch((error: unknown) => {
+          log('warn', 'the rest of the turn could not be read', { session, error: errorText(error) })
+        })
+        if (signal.aborted) return { result: 'stopped' }
+        return { result: 'failed', reason: 'agent_restarted', message: 'The agent ended in the middle of the work.' }
+      } catch (error) {
+        await stop()
+        if (signal.aborted) return { result: 'stopped' }
+        const lastWords = error instanceof AgentUnavailable ? error.lastWords : undefined
+        log('warn', 'a turn could not begin', { session, error: errorText(error), lastWords })
+        return error instanceof AgentRefused
+          ? { result: 'failed', reason: 'agent_error', message: error.message }
+          : { result: 'failed', reason: 'agent_unavailable', message: 'The agent could not be started.' }
+      } finally {
+        turn = null
+        watch.end()
+      }
+    },
+  }
+
+  async function handOver(
+    agent: Running,
+    current: Turn,
+    params: ExecuteParams,
+    sink: TurnSink,
+    watch: ReturnType<typeof createWatch>,
+    signal: AbortSignal,
+  ): Promise<TurnEnd | 'gone'> {
+    const gone = agent.server.ended.then(() => 'gone' as const)
+    const handed = sink.steps.run('prompt_send', 'Handing over the prompt', () => prompt(agent, params))
+    if (
+      (await Promise.race([
+        gone,
+        handed.then(
+          () => 'handed',
+          (error: unknown) => ({ error }),
+        ),
+      ])) === 'gone'
+    )
+      return 'gone'
+    await handed
+    sink.started()
+    watch.awaitFirst(sink.steps.open('first_event', "Waiting for the agent's first event"))
+    return current.ended(signal)
+  }
+}
+
+/** A process serves as long as these stay as they were at its start. */
+function keyOf({ agent, environment, model, gateway, workspacePath, home }: ExecuteParams): string {
+  const { id, wire } = model
+  const all = JSON.stringify([agent, environment, id, wire, gateway, workspacePath, home])
+  return createHash('sha256').update(all).digest('hex')
+}
+
+/** Notices in what is told that the turn has begun, and its first sign of life. */
+function createWatch(turn: TurnReference, sink: Pick<TurnSink, 'kilocode' | 'begun'>) {
+  let begun = false
+  let first: ((state: 'ok' | 'failed') => void) | null = null
+
+  function isAnswer({ type, properties }: KilocodeData): boolean {
+    if (type !== 'message.updated') return false
+    const info = messageInfoSchema.safeParse(properties.info).data
+    return info?.role === 'assistant' && (info.sessionID !== turn.agentSessionId || info.parentID === turn.messageId)
+  }
+
+  return {
+    tell(data: KilocodeData): void {
+      if (!begun && isAnswer(data)) {
+        begun = true
+        sink.begun()
+      }
+      if (first && begun && data.type.startsWith('message.part.')) {
+        const message = partOfSchema.safeParse(properties(data)).data?.messageID
+        if (message !== turn.messageId) {
+          first('ok')
+          first = null
+        }
+      }
+      sink.kilocode(data)
+    },
+    awaitFirst(close: (state: 'ok' | 'failed') => void): void {
+      first = close
+    },
+    end(): void {
+      first?.('failed')
+      first = null
+    },
+  }
+}
+
+const properties = (data: KilocodeData): unknown => data.properties.part ?? data.properties

@@ -1,0 +1,103 @@
+/**
+ * The few routes of the agent's HTTP server that we use, each bounded. Answers are checked as far as we rely on them,
+ * and carry our message ids. Loopback only, so an agent that is slow to answer is busy, not far away.
+ */
+import { messageInfoSchema, partSchema } from '@corral/protocol'
+import { z } from 'zod'
+import type { ServeAccess } from './configuration.ts'
+import { knownAgentMessageId, toOurIds } from './messageIds.ts'
+
+const boundMs = 30_000
+/** The agent loads what it needs for a folder on the first call that concerns it. */
+const firstCallMs = 60_000
+
+const assistantSchema = messageInfoSchema.extend({
+  parentID: z.string().optional(),
+  error: z.looseObject({ name: z.string(), data: z.looseObject({}).optional() }).optional(),
+  time: z.looseObject({ created: z.number(), completed: z.number().optional() }),
+})
+const messageSchema = z.looseObject({ info: assistantSchema, parts: z.array(partSchema) })
+const messagesSchema = z.array(messageSchema)
+const statusesSchema = z.record(z.string(), z.looseObject({ type: z.string() }))
+const sessionSchema = z.looseObject({ id: z.string(), time: z.looseObject({ created: z.number() }).optional() })
+const agentsSchema = z.array(z.looseObject({ name: z.string(), mode: z.string(), hidden: z.boolean().optional() }))
+
+export type AgentMessage = z.infer<typeof messageSchema>
+export type AgentError = NonNullable<AgentMessage['info']['error']>
+
+export type Prompt = {
+  messageID: string
+  parts: { id: string; type: 'text'; text: string }[]
+  model: { providerID: string; modelID: string }
+  agent: string
+  system?: string | undefined
+  variant?: string | undefined
+}
+
+export type AgentApi = ReturnType<typeof createAgentApi>
+
+export function createAgentApi({ origin, username, password }: { origin: string } & ServeAccess) {
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+  const headers = { authorization, 'content-type': 'application/json' }
+
+  async function call(method: string, path: string, options: { body?: unknown; timeoutMs?: number } = {}) {
+    const response = await fetch(origin + path, {
+      method,
+      headers,
+      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      signal: AbortSignal.timeout(options.timeoutMs ?? boundMs),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new AgentRefused(method, path, response.status)
+    return text
+  }
+  const read = async <S extends z.ZodType>(schema: S, path: string, timeoutMs?: number): Promise<z.infer<S>> =>
+    schema.parse(JSON.parse(toOurIds(await call('GET', path, { timeoutMs }))))
+
+  return {
+    async healthy(timeoutMs: number): Promise<boolean> {
+      try {
+        await call('GET', '/global/health', { timeoutMs })
+        return true
+      } catch (error) {
+        // Not there yet, too busy, or refusing: for the one who asks it is all the same.
+        if (error instanceof AgentRefused || error instanceof Error) return false
+        throw error
+      }
+    },
+    /** Answers with the session that is there already, if it is. */
+    openSession: (id: string) => call('POST', '/api/session', { body: { id }, timeoutMs: firstCallMs }),
+    /** A title of ours keeps the agent from asking a model for one. */
+    setTitle: (id: string, title: string) => call('PATCH', `/session/${id}`, { body: { title } }),
+    agents: () => read(agentsSchema, '/agent', firstCallMs),
+    prompt: (id: string, prompt: Prompt) => call('POST', `/session/${id}/prompt_async`, { body: prompt }),
+    abort: (id: string, timeoutMs: number) => call('POST', `/session/${id}/abort`, { timeoutMs }),
+    /** Sessions that are not idle. */
+    statuses: () => read(statusesSchema, '/session/status'),
+    children: (id: string) => read(z.array(sessionSchema), `/session/${id}/children`),
+    messages: (id: string, limit?: number) =>
+      read(messagesSchema, `/session/${id}/message${limit === undefined ? '' : `?limit=${limit}`}`),
+    rejectPermission: (id: string) => call('POST', `/permission/${id}/reply`, { body: { reply: 'reject' } }),
+    rejectQuestion: (id: string) => call('POST', `/question/${id}/reject`),
+    /** The agent's id of our message, if an earlier attempt has handed it over. */
+    async knownMessage(id: string, messageId: string): Promise<string | undefined> {
+      return knownAgentMessageId(await call('GET', `/session/${id}/message?limit=20`), messageId)
+    },
+    /** The feed of events, from now on. Ends with the connection. */
+    async events(signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+      const response = await fetch(`${origin}/event`, { headers, signal })
+      if (!response.ok || !response.body) throw new AgentRefused('GET', '/event', response.status)
+      return response.body
+    },
+  }
+}
+
+/** The answer's text stays out: it may quote anything. */
+export class AgentRefused extends Error {
+  readonly status: number
+  constructor(method: string, path: string, status: number) {
+    super(`The agent answered ${status} to ${method} ${path.replace(/\?.*/, '')}.`)
+    this.name = 'AgentRefused'
+    this.status = status
+  }
+}

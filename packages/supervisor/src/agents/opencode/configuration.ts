@@ -1,0 +1,99 @@
+/**
+ * How `opencode serve` and `kilo serve` (a fork; the same names with another prefix) are configured: entirely by
+ * environment, so that nothing of ours lies in the workspace. Models are reached through the gateway's door alone;
+ * whatever would look for a network at the start is off, and nothing can ask and wait for a person.
+ */
+import type { ExecuteParams } from '@corral/protocol'
+
+export const providerId = 'corral'
+
+export type ServeAccess = { username: string; password: string }
+
+type ModelAccess = Pick<ExecuteParams, 'model' | 'gateway'>
+
+export function agentEnvironment(options: {
+  /** Absent where only the history is read. */
+  access: ModelAccess | undefined
+  serve: ServeAccess
+  gatewayOrigin: string
+}): Record<string, string> {
+  const { access, serve, gatewayOrigin } = options
+  const values = {
+    SERVER_USERNAME: serve.username,
+    SERVER_PASSWORD: serve.password,
+    CONFIG_CONTENT: JSON.stringify(configuration(access, gatewayOrigin)),
+    // Merged last, over what the repository's own configuration allows or asks.
+    PERMISSION: JSON.stringify(permissions),
+    DISABLE_AUTOUPDATE: '1',
+    DISABLE_SHARE: '1',
+    DISABLE_MODELS_FETCH: '1',
+    DISABLE_LSP_DOWNLOAD: '1',
+    DISABLE_DEFAULT_PLUGINS: '1',
+    DISABLE_EMBEDDED_WEB_UI: '1',
+    /** No plug-ins that the repository names: they are fetched from npm at the start. */
+    PURE: '1',
+    EXPERIMENTAL_DISABLE_FILEWATCHER: '1',
+  }
+  return {
+    ...Object.fromEntries(
+      Object.entries(values).flatMap(([name, value]) => [
+        [`OPENCODE_${name}`, value],
+        [`KILO_${name}`, value],
+      ]),
+    ),
+    KILO_DISABLE_SESSION_INGEST: '1',
+    KILO_TELEMETRY_LEVEL: 'off',
+  }
+}
+
+/** Until asks are built: everything inside the workspace is allowed, and what would wait for an answer is denied. */
+const permissions = { '*': 'allow', external_directory: 'deny', question: 'deny' }
+
+function configuration(access: ModelAccess | undefined, gatewayOrigin: string) {
+  const model = access && `${providerId}/${access.model.id}`
+  return {
+    autoupdate: false,
+    share: 'disabled',
+    lsp: false,
+    formatter: false,
+    // Corral keeps its own diffs; the agent's would copy the workspace at every step.
+    snapshot: false,
+    permission: permissions,
+    enabled_providers: [providerId],
+    ...(model ? { model, small_model: model } : {}),
+    provider: access ? { [providerId]: provider(access, gatewayOrigin) } : {},
+  }
+}
+
+/** Packages that both agents carry with them; any other would be fetched from npm. */
+const packages = {
+  'openai-chat': '@ai-sdk/openai-compatible',
+  'openai-responses': '@ai-sdk/openai',
+  anthropic: '@ai-sdk/anthropic',
+} as const satisfies Record<ExecuteParams['model']['wire'], string>
+
+function provider({ model, gateway }: ModelAccess, gatewayOrigin: string) {
+  return {
+    name: 'Corral',
+    npm: packages[model.wire],
+    options: {
+      baseURL: `${gatewayOrigin}/v1`,
+      apiKey: gateway.token,
+      // The Anthropic client would send `x-api-key` only.
+      headers: { Authorization: `Bearer ${gateway.token}` },
+      // How long a model may be silent is decided in one place, and that is not here.
+      timeout: false,
+      headerTimeout: false,
+      chunkTimeout: false,
+    },
+    models: {
+      [model.id]: {
+        name: model.id,
+        tool_call: true,
+        reasoning: true,
+        attachment: true,
+        limit: { context: 200_000, output: 16_384 },
+      },
+    },
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * All sessions of this sandbox, and the server's side of them: what is said in `hello`, what a welcome changes, and
+ * which session a command is for. A session lives from the first time the server names it until it is released.
+ */
+import { type DownMethod, downMethods, type Hello, type SessionId, type Welcome } from '@corral/protocol'
+import type { z } from 'zod'
+import { RpcError, rpcCodes } from '../link/peer.ts'
+import { refusalCodes, type Session } from './session.ts'
+
+export type Sessions = {
+  hello(): Hello['sessions']
+  /** Answers the sessions whose events may be sent. */
+  welcome(welcome: Welcome): SessionId[]
+  command(method: string, params: unknown): unknown
+  find(id: SessionId): Session | undefined
+  /** Deletes what was acked long enough ago. */
+  sweep(): void
+  stop(): Promise<void>
+}
+
+export function createSessions(options: {
+  recorded: readonly SessionId[]
+  open(id: SessionId): Session
+  released(id: SessionId): void
+  /** The server has a session for us that its welcome did not name: only the next one gives it an epoch. */
+  greetAgain(): void
+  failed(session: SessionId, error: unknown): void
+}): Sessions {
+  const sessions = new Map<SessionId, Session>()
+  for (const id of options.recorded) sessions.set(id, options.open(id))
+
+  function opened(id: SessionId): Session {
+    const session = sessions.get(id) ?? options.open(id)
+    sessions.set(id, session)
+    return session
+  }
+
+  function release(id: SessionId): void {
+    const session = sessions.get(id)
+    if (!session) return
+    options.released(id)
+    void session
+      .release()
+      .catch((error: unknown) => options.failed(id, error))
+      .finally(() => sessions.delete(id))
+  }
+
+  function check<P>(schema: z.ZodType<P>, params: unknown): P {
+    const checked = schema.safeParse(params)
+    if (checked.success) return checked.data
+    throw new RpcError(rpcCodes.invalidParams, `The parameters are not valid: ${checked.error.issues[0]?.message}`)
+  }
+
+  /** A session without an epoch can say nothing, so it takes no work either. */
+  function order<P extends { session: SessionId }>(
+    schema: z.ZodType<P>,
+    params: unknown,
+    act: (session: Session, params: P) => void,
+  ): { accepted: true } {
+    const checked = check(schema, params)
+    const session = opened(checked.session)
+    if (session.spool.epochs().length === 0) {
+      options.greetAgain()
+      throw new RpcError(refusalCodes.unknownSession, 'The welcome did not name this session; saying hello again.')
+    }
+    act(session, checked)
+    return { accepted: true }
+  }
+
+  const commands = {
+    'session.prepare': (params) =>
+      order(downMethods['session.prepare'].params, params, (session, checked) => session.prepare(checked)),
+    'session.execute': (params) =>
+      order(downMethods['session.execute'].params, params, (session, checked) => session.execute(checked)),
+    'session.interrupt': (params) =>
+      order(downMethods['session.interrupt'].params, params, (session, checked) => session.interrupt(checked)),
+    'session.finalize': (params) =>
+      order(downMethods['session.finalize'].params, params, (session, checked) => session.finalize(checked)),
+    'session.stopAgent': (params) =>
+      order(downMethods['session.stopAgent'].params, params, (session) => session.stopAgent()),
+    'session.release': (params) => {
+      release(check(downMethods['session.release'].params, params).session)
+      return { accepted: true }
+    },
+    'session.diff': (params) => sessions.get(check(downMethods['session.diff'].params, params).session)?.diff() ?? null,
+  } satisfies Record<DownMethod, (params: unknown) => unknown>
+
+  const isCommand = (method: string): method is DownMethod => Object.hasOwn(commands, method)
+
+  return {
+    hello: () => [...sessions.values()].map((session) => session.hello()),
+    welcome(welcome) {
+      return welcome.sessions.flatMap((told) => {
+        if ('release' in told) {
+          release(told.id)
+          return []
+        }
+        const session = opened(told.id)
+        session.spool.adopt(told.epoch, told.ackedN)
+        session.mayRun(told.mayRun)
+        return [told.id]
+      })
+    },
+    command(method, params) {
+      if (!isCommand(method)) throw new RpcError(rpcCodes.methodNotFound, `There is no command ${method}.`)
+      return commands[method](params)
+    },
+    find: (id) => sessions.get(id),
+    sweep() {
+      const now = performance.now()
+      for (const session of sessions.values()) session.spool.sweep(now)
+    },
+    async stop() {
+      await Promise.all([...sessions.values()].map((session) => session.stop()))
+    },
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The supervisor of one sandbox, put together: reads the boot file, ends what an earlier supervisor left running,
+ * opens the doors and the recorded sessions, and keeps the link. Invariant: it never ends because a link, a session
+ * or an agent failed; only a stop or a newer supervisor ends it.
+ */
+import { join } from 'node:path'
+import { bootFileSchema, linkProtocol, type SessionId } from '@corral/protocol'
+import { createOpencodeAgent } from './agents/opencode/agent.ts'
+import { type AgentTimers, agentTimers } from './agents/timers.ts'
+import { openGatewayDoor } from './doors/gatewayDoor.ts'
+import { errorText } from './host/errorCode.ts'
+import type { Log } from './host/log.ts'
+import { endProcesses, sessionMark } from './host/processes.ts'
+import { readJson } from './host/readJson.ts'
+import { nextIncarnation } from './link/incarnation.ts'
+import { createLink } from './link/link.ts'
+import { type LinkTimers, linkTimers } from './link/timers.ts'
+import { sessionEnvironment } from './sessions/environment.ts'
+import { openRecord, recordedSessions } from './sessions/record.ts'
+import { createSession, type Session } from './sessions/session.ts'
+import { createSessions } from './sessions/sessions.ts'
+import { createJournal } from './spool/journal.ts'
+import { createReserve } from './spool/reserve.ts'
+import { openSessionSpool } from './spool/sessionSpool.ts'
+
+export type SupervisorOptions = {
+  /** Holds `boot.json`, `incarnation`, `spool/` and `sessions/`. */
+  stateDir: string
+  /** What every program that is started gets, besides what its session adds. */
+  environment: Record<string, string>
+  /** 0 takes a free one. */
+  gatewayDoorPort: number
+  linkTimers?: LinkTimers
+  agentTimers?: AgentTimers
+  log: Log
+}
+
+export type Supervisor = {
+  /** Resolves when the supervisor is at its end: fenced off by a newer one, or stopped. */
+  ended: Promise<'fenced' | 'closed'>
+  gatewayOrigin: string
+  stop(): Promise<void>
+}
+
+const sweepMs = 10_000
+const repeatForMs = 60_000
+
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const { stateDir, log } = options
+  const bootPath = join(stateDir, 'boot.json')
+  const boot = readJson(bootPath, bootFileSchema)
+  if (!boot) throw new Error(`There is no boot file at ${bootPath}; the driver writes it before it starts a sandbox.`)
+  const sessionsDir = join(stateDir, 'sessions')
+  const recorded = recordedSessions(sessionsDir)
+  await Promise.all(recorded.map((id) => endProcesses(sessionMark(id))))
+
+  const incarnation = nextIncarnation(stateDir)
+  const reserve = createReserve(join(stateDir, 'reserve'))
+  reserve.take()
+  const door = await openGatewayDoor({
+    socketPath: boot.doors.gateway,
+    port: options.gatewayDoorPort,
+    repeatForMs,
+    log,
+  })
+
+  function open(id: SessionId): Session {
+    const record = openRecord(sessionsDir, id)
+    const spool = openSessionSpool({ folder: join(stateDir, 'spool', id), log })
+    const environment = sessionEnvironment(options.environment, id)
+    const journal = createJournal({ spool, reserve, appended: () => link.pump(), log })
+    const agent = createOpencodeAgent({
+      session: id,
+      environment,
+      gatewayOrigin: door.origin,
+      timers: options.agentTimers ?? agentTimers,
+      log,
+    })
+    return createSession({ record, spool, journal, reserve, agent, environment, log })
+  }
+
+  const sessions = createSessions({
+    recorded,
+    open,
+    released: (id) => link.drop(id),
+    greetAgain: () => link.greetAgain(),
+    failed: (id, error) => log('error', 'a session could not be released', { session: id, error: errorText(error) }),
+  })
+  const link = createLink({
+    door: boot.doors.server,
+    token: boot.linkToken,
+    timers: options.linkTimers ?? linkTimers,
+    log,
+    handlers: {
+      hello: () => ({ bootId: boot.bootId, incarnation, protocol: linkProtocol, sessions: sessions.hello() }),
+      welcome: (welcome) => sessions.welcome(welcome),
+      command: (method, params) => sessions.command(method, params),
+      spool: (id) => sessions.find(id)?.spool,
+    },
+  })
+  const sweeping = setInterval(() => sessions.sweep(), sweepMs)
+  log('info', 'supervisor started', { sandboxId: boot.sandboxId, incarnation, sessions: recorded.length })
+
+  async function live(): Promise<'fenced' | 'closed'> {
+    const end = await link.run()
+    clearInterval(sweeping)
+    door.close()
+    await sessions.stop()
+    return end
+  }
+  const ended = live()
+  return {
+    ended,
+    gatewayOrigin: door.origin,
+    async stop() {
+      await sessions.stop()
+      link.close()
+      await ended
+    },
+  }
+}

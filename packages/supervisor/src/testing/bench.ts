@@ -1,0 +1,70 @@
+/** A place for one supervisor outside of a sandbox: folders, a boot file, the server's side of the link, a clean-up. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BootFile, newSessionId, type SessionId } from '@corral/protocol'
+import type { AgentTimers } from '../agents/timers.ts'
+import { createLog } from '../host/log.ts'
+import { type LinkTimers, linkTimers } from '../link/timers.ts'
+import { type Supervisor, startSupervisor } from '../supervisor.ts'
+import { type LinkServer, startLinkServer } from './linkServer.ts'
+
+export type Bench = {
+  root: string
+  stateDir: string
+  session: SessionId
+  workspacePath: string
+  home: string
+  server: LinkServer
+  log: string[]
+  /** One more supervisor on the same folders. */
+  start(): Promise<Supervisor>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** So that what waits for seconds in a sandbox waits for moments here. */
+export const shortLinkTimers: LinkTimers = { ...linkTimers, heartbeatMs: 50, reconnectMinMs: 10, reconnectMaxMs: 100 }
+
+export async function createBench(options: { gatewaySocket?: string; agentTimers?: AgentTimers } = {}): Promise<Bench> {
+  const root = mkdtempSync(join(tmpdir(), 'corral-sup-'))
+  const stateDir = join(root, 'state')
+  mkdirSync(stateDir)
+  const session = newSessionId()
+  const log: string[] = []
+  const boot: BootFile = {
+    sandboxId: 'sbx_test',
+    bootId: 'boot_test',
+    linkToken: 'link-token',
+    doors: { server: join(root, 'server.sock'), gateway: options.gatewaySocket ?? join(root, 'gateway.sock') },
+  }
+  writeFileSync(join(stateDir, 'boot.json'), JSON.stringify(boot), { mode: 0o600 })
+  const server = await startLinkServer(boot.doors.server)
+  server.assign(session)
+  const supervisors: Supervisor[] = []
+  return {
+    root,
+    stateDir,
+    session,
+    server,
+    log,
+    workspacePath: join(root, 'workspace', session),
+    home: join(root, 'home', session),
+    async start() {
+      const supervisor = await startSupervisor({
+        stateDir,
+        environment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8', TERM: 'dumb' },
+        gatewayDoorPort: 0,
+        linkTimers: shortLinkTimers,
+        agentTimers: options.agentTimers,
+        log: createLog((line) => log.push(line)),
+      })
+      supervisors.push(supervisor)
+      return supervisor
+    },
+    async [Symbol.asyncDispose]() {
+      for (const supervisor of supervisors) await supervisor.stop()
+      await server.close()
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}

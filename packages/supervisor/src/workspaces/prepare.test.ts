@@ -1,0 +1,207 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PrepareParams } from '@corral/protocol'
+import { describe, expect, it } from 'vitest'
+import { type Bench, createBench } from '../testing/bench.ts'
+import { commitTo, createRepository, git } from '../testing/repository.ts'
+
+const url = 'https://git.example.com/acme/app.git'
+
+const prepareParams = (bench: Bench, change: Partial<PrepareParams> = {}): PrepareParams => ({
+  session: bench.session,
+  attempt: 1,
+  workspacePath: bench.workspacePath,
+  home: bench.home,
+  repository: { url, doorUrl: join(bench.root, 'app.git') },
+  branch: { kind: 'session', name: `session/${bench.session}` },
+  shallow: false,
+  author: { name: 'Corral', email: 'corral@localhost' },
+  setupCommands: [],
+  setupFailure: 'fail',
+  environment: {},
+  gateway: { token: 'gateway-token' },
+  timeouts: { cloneMs: 20_000, setupCommandMs: 5_000 },
+  ...change,
+})
+
+async function prepared(bench: Bench, change: Partial<PrepareParams> = {}) {
+  const params = prepareParams(bench, change)
+  await bench.server.call('session.prepare', params)
+  const { data } = await bench.server.event('prepared', (event) => event.data.attempt === params.attempt)
+  return data
+}
+
+describe('session.prepare', () => {
+  it('clones through the door while origin shows the ordinary address', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    const end = await prepared(bench)
+    const head = git(bench.workspacePath, 'rev-parse', 'HEAD')
+    expect(end).toEqual({ ok: true, attempt: 1, branch: `session/${bench.session}`, baseCommit: head, reused: false })
+    expect(git(bench.workspacePath, 'config', 'remote.origin.url')).toBe(url)
+    expect(git(bench.workspacePath, 'branch', '--show-current')).toBe(`session/${bench.session}`)
+    expect(statSync(join(bench.home, '.gitconfig')).mode & 0o777).toBe(0o600)
+    const steps = bench.server.events
+      .filter((event) => event.type === 'status')
+      .map(({ data }) => [data.step, data.state])
+    expect(steps).toEqual([
+      ['clone', 'running'],
+      ['clone', 'ok'],
+      ['branch', 'running'],
+      ['branch', 'ok'],
+    ])
+  })
+
+  it('reuses a whole checkout in moments and says the same end again for the same attempt', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    const first = await prepared(bench)
+    writeFileSync(join(bench.workspacePath, 'mine.txt'), 'kept')
+    const begunAt = performance.now()
+    expect(await prepared(bench, { attempt: 2 })).toEqual({ ...first, attempt: 2, reused: true })
+    expect(performance.now() - begunAt).toBeLessThan(500)
+    await bench.server.call('session.prepare', prepareParams(bench, { attempt: 2 }))
+    await bench.server.until(() => bench.server.events.filter(({ type }) => type === 'prepared').length === 3)
+    expect(readFileSync(join(bench.workspacePath, 'mine.txt'), 'utf8')).toBe('kept')
+  })
+
+  it('makes a half-made checkout again', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    mkdirSync(join(bench.workspacePath, '.git'), { recursive: true })
+    writeFileSync(join(bench.workspacePath, '.git', 'corral.json'), '{"attempt": 1, "bra')
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    expect(await prepared(bench)).toMatchObject({ ok: true, reused: false })
+  })
+
+  it('continues the session branch that the remote has, also when the clone is shallow', async () => {
+    await using bench = await createBench()
+    const repository = createRepository(join(bench.root, 'app.git'))
+    const tip = commitTo(repository, `session/${bench.session}`, { 'work.txt': 'earlier' })
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    expect(await prepared(bench, { shallow: true })).toMatchObject({ ok: true, baseCommit: tip })
+    expect(readFileSync(join(bench.workspacePath, 'work.txt'), 'utf8')).toBe('earlier')
+  })
+
+  it('begins at the default branch, and on nothing at all in an empty repository', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'), {})
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    expect(await prepared(bench)).toMatchObject({ ok: true, branch: `session/${bench.session}` })
+    writeFileSync(join(bench.workspacePath, 'first.txt'), 'one\ntwo\n')
+    expect(await bench.server.call('session.diff', { session: bench.session })).toMatchObject({
+      files: [{ path: 'first.txt', status: 'added', additions: 2, deletions: 0 }],
+    })
+  })
+
+  it('takes an upstream branch that exists and refuses one that does not', async () => {
+    await using bench = await createBench()
+    const repository = createRepository(join(bench.root, 'app.git'))
+    const tip = commitTo(repository, 'develop', { 'develop.txt': 'x' })
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    expect(await prepared(bench, { branch: { kind: 'upstream', name: 'nowhere' } })).toEqual({
+      ok: false,
+      attempt: 1,
+      reason: 'branch_not_found',
+      message: 'The repository has no branch nowhere.',
+    })
+    expect(existsSync(bench.workspacePath)).toBe(false)
+    expect(await prepared(bench, { attempt: 2, branch: { kind: 'upstream', name: 'develop' } })).toMatchObject({
+      ok: true,
+      branch: 'develop',
+      baseCommit: tip,
+    })
+  })
+
+  it('fails with clone_failed, and without what git printed, when there is no such repository', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    expect(await prepared(bench)).toEqual({
+      ok: false,
+      attempt: 1,
+      reason: 'clone_failed',
+      message: 'The repository could not be cloned: it does not exist or may not be read.',
+    })
+  })
+
+  it('runs setup commands with the session environment, and tells their output without colors', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    const commands = [`printf '\\033[31m%s\\033[0m %s\\n' "$GREETING" "$HOME"`, 'echo oops >&2; pwd']
+    const end = await prepared(bench, { setupCommands: commands, environment: { GREETING: 'hi', HOME: '/elsewhere' } })
+    expect(end).toMatchObject({ ok: true })
+    const output = bench.server.events.filter(({ type }) => type === 'output').map(({ data }) => data)
+    expect(output).toContainEqual({ content: `hi ${bench.home}\n`, source: 'stdout' })
+    expect(output).toContainEqual({ content: `${bench.workspacePath}\n`, source: 'stdout' })
+    expect(output).toContainEqual({ content: 'oops\n', source: 'stderr' })
+  })
+
+  it('ends with setup_command_failed, and runs the commands again the next time', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    const setupCommands = ['exit 3', 'touch second']
+    expect(await prepared(bench, { setupCommands })).toMatchObject({
+      ok: false,
+      reason: 'setup_command_failed',
+      message: 'Setup command 1 of 2 ended with exit code 3.',
+    })
+    expect(existsSync(join(bench.workspacePath, 'second'))).toBe(false)
+    expect(await prepared(bench, { setupCommands, attempt: 2, setupFailure: 'warn' })).toMatchObject({
+      ok: true,
+      reused: true,
+    })
+    expect(existsSync(join(bench.workspacePath, 'second'))).toBe(true)
+    const warning = await bench.server.event('status', ({ data }) => data.level === 'warning')
+    expect(warning.data.message).toBe('Setup command 1 of 2 ended with exit code 3. The work goes on without it.')
+  })
+
+  it('ends a setup command, and what it has started, at its time limit', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    const timeouts = { cloneMs: 20_000, setupCommandMs: 200 }
+    const end = await prepared(bench, { setupCommands: ['sleep 60 & sleep 60'], timeouts })
+    expect(end).toMatchObject({
+      reason: 'setup_command_failed',
+      message: 'Setup command 1 of 1 did not end within 0.2 s.',
+    })
+  })
+
+  it('keeps the newer of two attempts', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    await bench.server.call('session.prepare', prepareParams(bench, { setupCommands: ['sleep 60'] }))
+    await bench.server.event('status', ({ data }) => data.step === 'setup')
+    expect(await prepared(bench, { attempt: 2 })).toMatchObject({ ok: true, attempt: 2 })
+    expect(bench.server.events.filter(({ type, data }) => type === 'prepared' && data.attempt === 1)).toEqual([])
+  })
+
+  it('is done again by the next supervisor when this one was killed', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[0])
+    await prepared(bench)
+    rmSync(bench.workspacePath, { recursive: true })
+    await bench.start()
+    await bench.server.until(() => bench.server.hellos[1])
+    expect(bench.server.hellos[1]?.sessions[0]?.workspace).toEqual({ attempt: 1, state: 'ready' })
+    expect(await prepared(bench, { attempt: 2 })).toMatchObject({ ok: true, reused: false })
+  })
+})
