@@ -15,6 +15,8 @@ export const defaultTimers = {
   serverTermMs: 15_000,
   claimMs: 15_000,
   reconcilerPollMs: 1_000,
+  /** How often PostgreSQL and the gateway are looked at. */
+  caretakerMs: 1_000,
   commandMs: 5_000,
   sandboxStartMs: 120_000,
   sandboxInspectMs: 5_000,
@@ -76,7 +78,8 @@ export type Config = {
   publicUrl: string | null
   /** Null: the embedded PostgreSQL of the data folder. */
   databaseUrl: string | null
-  bootstrapApiKey: string | null
+  /** The operator's; `CORRAL_BOOTSTRAP_API_KEY`, else made once for this data folder. */
+  bootstrapApiKey: string
   internalApiSecret: string
   nextAuthSecret: string
   sandboxDriver: string | null
@@ -129,7 +132,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     port,
     publicUrl: env.CORRAL_PUBLIC_URL || null,
     databaseUrl: env.DATABASE_URL || null,
-    bootstrapApiKey: env.CORRAL_BOOTSTRAP_API_KEY || null,
+    bootstrapApiKey: env.CORRAL_BOOTSTRAP_API_KEY || `corral_${await keptSecret(home, 'operator-api-key')}`,
     internalApiSecret: env.INTERNAL_API_SECRET || (await keptSecret(home, 'internal-api-secret')),
     nextAuthSecret: env.NEXTAUTH_SECRET || (await keptSecret(home, 'nextauth-secret')),
     sandboxDriver: env.CORRAL_SANDBOX_DRIVER || null,

@@ -2,11 +2,12 @@
  * Starts a server on a data folder: takes its lock, brings up what must outlive it (PostgreSQL, the gateway) or adopts
  * what runs, and ends in order. Whoever holds the lock owns everything detached; nobody else touches it.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { createAgentStore } from './agents/store.ts'
 import { type App, createApp } from './app.ts'
+import { takeCare } from './caretaker.ts'
 import { type Config, scriptedModel } from './config.ts'
 import { connect, waitUntilReady } from './database/connect.ts'
 import { startEmbeddedPostgres, stopEmbeddedPostgres } from './database/embedded.ts'
@@ -15,7 +16,6 @@ import { takeTerm } from './database/term.ts'
 import { createDatabase } from './database/transaction.ts'
 import { acquireOwnership } from './host/ownerLock.ts'
 import { runFolder } from './host/runFolder.ts'
-import { hasCode } from './host/systemError.ts'
 import { createAuth } from './identity/auth.ts'
 import { bootstrap } from './identity/bootstrap.ts'
 import { createIdentity } from './identity/identity.ts'
@@ -86,7 +86,19 @@ export async function up(config: Config, logger: Logger, env: NodeJS.ProcessEnv)
     const doorsFolder = join(run, 'doors')
     const processes = processesOf({ config, runFolder: run, databaseUrl, env, logger })
     const usesScripted = config.defaultModel === scriptedModel
-    await Promise.all([processes.gateway.ensure(), ...(usesScripted ? [processes.scripted.ensure()] : [])])
+    // They start while the rest of the server does: what needs them waits at its door.
+    const neighbors = Promise.all([processes.gateway.ensure(), ...(usesScripted ? [processes.scripted.ensure()] : [])])
+    neighbors.catch(() => {})
+
+    const caretaker = takeCare({
+      things: [
+        ...(config.databaseUrl === null ? [() => startEmbeddedPostgres(embedded)] : []),
+        processes.gateway.ensure,
+      ],
+      everyMs: config.timers.caretakerMs,
+      logger,
+    })
+    cleanups.push(caretaker.close)
 
     const app: App = createApp({
       config,
@@ -106,8 +118,9 @@ export async function up(config: Config, logger: Logger, env: NodeJS.ProcessEnv)
     })
     cleanups.push(app.close)
     const { url } = await app.start()
+    await neighbors
     ownership.announce({ pid: process.pid, startedAt, url })
-    await writeCliFile(config, url, operator.apiKey ?? config.bootstrapApiKey)
+    await writeCliFile(config, url)
     return { url, apiKey: operator.apiKey ?? null, close: closeAll, lost }
   } catch (error) {
     await closeAll()
@@ -115,22 +128,10 @@ export async function up(config: Config, logger: Logger, env: NodeJS.ProcessEnv)
   }
 }
 
-/** Where the command line finds this server; a key that was made earlier is kept. */
-async function writeCliFile(config: Config, url: string, apiKey: string | null): Promise<void> {
-  const path = join(config.home, 'cli.json')
-  const kept = apiKey === null ? await readKey(path) : apiKey
+/** Where the command line finds this server. */
+async function writeCliFile({ home, bootstrapApiKey: apiKey, defaultModel }: Config, url: string): Promise<void> {
+  const path = join(home, 'cli.json')
   const written = `${path}.${process.pid}`
-  await writeFile(written, JSON.stringify({ url, apiKey: kept, defaultModel: config.defaultModel }, null, 2), {
-    mode: 0o600,
-  })
+  await writeFile(written, JSON.stringify({ url, apiKey, defaultModel }, null, 2), { mode: 0o600 })
   await rename(written, path)
-}
-
-async function readKey(path: string): Promise<string | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')).apiKey
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined
-    throw error
-  }
 }

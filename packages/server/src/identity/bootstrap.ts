@@ -2,7 +2,6 @@
  * The operator: the first user, the organization that is theirs, and a first API key. All of it is made in one
  * transaction at the first start and never again; only a configured key that is not known yet is added later.
  */
-import { randomBytes } from 'node:crypto'
 import { apiKeyHash } from './apiKeys.ts'
 import type { Auth } from './auth.ts'
 
@@ -17,10 +16,10 @@ export type Bootstrapped = {
   apiKey?: string
 }
 
-/** `configuredKey` is `CORRAL_BOOTSTRAP_API_KEY`; without one the first key is random. */
-export async function bootstrap(options: { auth: Auth; configuredKey: string | null }): Promise<Bootstrapped> {
+/** `configuredKey` is the operator's key, as `config.ts` read or made it. */
+export async function bootstrap(options: { auth: Auth; configuredKey: string }): Promise<Bootstrapped> {
   const { auth, configuredKey } = options
-  if (configuredKey !== null && !/^[\w-]{16,}$/.test(configuredKey)) {
+  if (!/^[\w-]{16,}$/.test(configuredKey)) {
     throw new Error(
       'CORRAL_BOOTSTRAP_API_KEY cannot be a key: give at least 16 letters, digits, dashes or underscores, ' +
         'or leave it out to have one made.',
@@ -40,13 +39,11 @@ export async function bootstrap(options: { auth: Auth; configuredKey: string | n
       await rows.create({ model: 'member', data: owner })
     }
 
-    const apiKey = configuredKey ?? (isNew ? `corral_${randomBytes(32).toString('base64url')}` : null)
-    if (apiKey === null) return { userId: operatorId, organizationId }
-    const key = await apiKeyHash(apiKey)
+    const key = await apiKeyHash(configuredKey)
     const known = await rows.findOne({ model: 'apikey', where: [{ field: 'key', value: key }] })
     if (known !== null) return { userId: operatorId, organizationId }
     const row = { configId: 'default', name: 'bootstrap', key, referenceId: operatorId, rateLimitEnabled: false, ...at }
     await rows.create({ model: 'apikey', data: row })
-    return { userId: operatorId, organizationId, apiKey }
+    return { userId: operatorId, organizationId, apiKey: configuredKey }
   })
 }

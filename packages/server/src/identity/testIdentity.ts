@@ -30,7 +30,7 @@ export async function testIdentity(): Promise<TestIdentity> {
   const database = createDatabase({ pool, term: () => 1 })
   const auth = createAuth({ pool, secret: nextAuthSecret, baseUrl: 'http://localhost', logger: quietLogger })
   const identity = createIdentity({ database, nextAuthSecret, internalApiSecret })
-  const { userId, organizationId, apiKey } = await bootstrap({ auth, configuredKey: null })
+  const { userId, organizationId, apiKey } = await bootstrap({ auth, configuredKey: 'the-first-key-of-these-tests' })
   if (apiKey === undefined) throw new Error('the first start made no key')
 
   async function newUser(): Promise<TestUser> {

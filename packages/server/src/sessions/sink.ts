@@ -55,7 +55,7 @@ export function createSink(options: { timers: Pick<Timers, 'agentIdleMs'>; wake(
       .select()
       .from(execution)
       .where(and(eq(execution.id, data.executionId), eq(execution.sessionId, id)))
-    if (!row || row.state !== 'running' || row.attempt !== data.attempt) return ignored
+    if (row?.state !== 'running' || row.attempt !== data.attempt) return ignored
 
     if (data.workspace) {
       await tx.orm
