@@ -4,6 +4,7 @@
  * gateway that is restarted goes unnoticed; after the first byte a broken answer is reset, never ended cleanly.
  */
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { errorText } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
 import { createBody, type RepeatableBody } from './body.ts'
 
@@ -22,7 +23,10 @@ export async function openGatewayDoor(options: {
   log: Log
 }): Promise<GatewayDoor> {
   const server = createServer((incoming, outgoing) => {
-    void forward(incoming, outgoing, options)
+    forward(incoming, outgoing, options).catch((error: unknown) => {
+      options.log('error', 'a call to the gateway failed', { error: errorText(error) })
+      outgoing.destroy()
+    })
   })
   // Model streams may be silent for long; whoever owns the call bounds it.
   server.requestTimeout = 0

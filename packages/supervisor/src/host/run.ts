@@ -56,7 +56,7 @@ export function run(options: RunOptions): Promise<RunEnd> {
     child.stdout.on('data', (chunk: Buffer) => {
       options.onOutput?.(chunk, 'stdout')
       if (options.onOutput) return
-      const room = maxBytes - stdoutBytes
+      const room = Math.max(0, maxBytes - stdoutBytes)
       stdout.push(chunk.length > room ? chunk.subarray(0, room) : chunk)
       stdoutBytes += chunk.length
       if (chunk.length > room) stop('output')

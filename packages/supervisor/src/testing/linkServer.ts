@@ -41,6 +41,8 @@ export type LinkServer = {
   call<M extends DownMethod>(method: M, params: DownParams<M>): Promise<unknown>
   /** Closes the connection; the supervisor comes again. */
   cut(code?: number): void
+  /** The present connection stays open, and nothing is read from it or sent on it any more. */
+  freeze(): void
   /** The server is gone until `listen`. */
   close(): Promise<void>
   listen(): Promise<void>
@@ -157,6 +159,7 @@ export async function startLinkServer(socketPath: string): Promise<LinkServer> {
       })
     },
     cut: (code = 1012) => socket?.close(code),
+    freeze: () => socket?.pause(),
     async close() {
       for (const client of webSockets.clients) client.terminate()
       await new Promise<void>((resolve) => http.close(() => resolve()))
