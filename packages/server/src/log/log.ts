@@ -3,10 +3,11 @@
  * a view. Two doors lead into it (`offer` for supervisors, `appendIn` for everybody else); `readPage` and `follow`
  * lead out. Durable before visible: an event is on disk before anyone sees it, and acked only then.
  */
-import type { EventsFrame, SessionId } from '@corral/protocol'
+import type { EventsFrame, ExecutionId, SessionId } from '@corral/protocol'
 import type { Logger } from 'pino'
-import type { Database } from '../database/transaction.ts'
+import type { Database, Tx } from '../database/transaction.ts'
 import { type AppendIn, createAppend } from './append.ts'
+import { compact } from './compaction.ts'
 import type { Frame } from './envelope.ts'
 import type { Filters } from './filters.ts'
 import { type FollowOptions, follow } from './follow.ts'
@@ -21,6 +22,8 @@ export type Log = {
   /** Appends what a supervisor sent; see `Writer`. */
   offer(frame: EventsFrame): Promise<{ epoch: number; n: number }>
   appendIn: AppendIn
+  /** Takes the deltas of a stopped execution out of the log; see `compaction.ts`. Returns how many. */
+  compactIn(tx: Tx, which: { sessionId: SessionId; executionId: ExecutionId }): Promise<number>
   /** What the log holds in (`after`, `upTo`], in pages of at most 1 MiB or one larger event. */
   replay(
     session: SessionId,
@@ -40,9 +43,11 @@ export function createLog(options: { database: Database; sink: LogSink; redact: 
   const { pool } = options.database
   const hub = createHub({ heads: (sessions) => lastSeqs(pool, sessions), logger: options.logger })
   const writer = createWriter({ ...options, publish: hub.publish })
+  const appendIn = createAppend({ ...options, publish: hub.publish })
   return {
     offer: writer.offer,
-    appendIn: createAppend({ ...options, publish: hub.publish }),
+    appendIn,
+    compactIn: (tx, which) => compact(tx, appendIn, which),
     async *replay(session, { after, upTo, filters }) {
       for (let cursor = after; cursor < upTo; ) {
         const page = await readPage(pool, session, { after: cursor, upTo, filters })

@@ -21,7 +21,7 @@ const windowNumbers = 10_000
  * A range scan of `event_session_id_seq_pk` in its order, without a sort. The running total is made from the stored
  * lengths, which costs no decompression; only rows of the page have their `data` read.
  */
-const pageSql = `
+export const pageSql = `
   select seq, type, execution_id, data, at, next
   from (
     select seq, type, execution_id, data, at,

@@ -29,7 +29,7 @@ export async function openLog(
     database,
     sink: { ...bareSink, ...options.sink },
     redact: options.redact ?? ((_session, events) => events),
-    logger: pino({ level: process.env.CORRAL_LOG_LEVEL ?? 'silent' }),
+    logger: pino({ level: 'silent' }),
   })
   return { log, database }
 }

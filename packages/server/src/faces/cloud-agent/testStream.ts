@@ -1,0 +1,163 @@
+/** For tests: `/stream` on a port, over real sessions, tickets and a real log; no sandbox ever starts. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import type { ConnectedFrame, Envelope, SessionId, StreamFrame } from '@corral/protocol'
+import { WebSocket } from 'ws'
+import { defaultTimers } from '../../config.ts'
+import type { Caller } from '../../identity/caller.ts'
+import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
+import { createLog, type Log } from '../../log/log.ts'
+import { createSessions } from '../../sessions/create.ts'
+import type { Sessions } from '../../sessions/sessions.ts'
+import { createSink } from '../../sessions/sink.ts'
+import { createLinks } from '../../supervisors/links.ts'
+import { createStream, type Stream } from './stream.ts'
+import type { StreamTimers } from './viewer.ts'
+
+export type Watching = {
+  socket: WebSocket
+  frames: StreamFrame[]
+  /** As they came over the wire. */
+  texts: string[]
+  protocol(): string
+  events(): Envelope[]
+  connected(): ConnectedFrame[]
+  closed: Promise<number>
+}
+export type Refused = { status: number; body: unknown }
+
+export type TestStream = AsyncDisposable &
+  TestIdentity & {
+    url: string
+    log: Log
+    sessions: Sessions
+    stream: Stream
+    caller: Caller
+    addSession(caller?: Caller): Promise<SessionId>
+    append(session: SessionId, contents: string[]): Promise<number[]>
+    ticket(session: SessionId, userId?: string): Promise<string>
+    /** Resolves when the socket is open, or refused. */
+    dial(query: Record<string, string> | string, options?: DialOptions): Promise<Watching | Refused>
+    /** With a fresh ticket; throws when it is refused. */
+    watch(session: SessionId, query?: Record<string, string>): Promise<Watching>
+  }
+type DialOptions = { protocols?: string[]; headers?: Record<string, string>; origin?: string; autoPong?: boolean }
+
+export async function testStream(
+  options: { timers?: StreamTimers; allowedOrigins?: string[] } = {},
+): Promise<TestStream> {
+  const world = await testIdentity()
+  const { database, identity } = world
+  const wake = () => undefined
+  const log = createLog({
+    database,
+    sink: createSink({ timers: defaultTimers, wake }),
+    redact: (_session, events) => events,
+    logger: quietLogger,
+  })
+  const links = createLinks({ database, offer: log.offer, changed: wake, logger: quietLogger })
+  const sessions = createSessions({
+    database,
+    log,
+    links,
+    membership: identity.membership,
+    repositories: { localRoots: [], allowPrivateHosts: [] },
+    chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
+    checkModel: async () => null,
+    wake,
+    timers: defaultTimers,
+  })
+  const stream = createStream({
+    sessions,
+    log,
+    tickets: identity.tickets,
+    allowedOrigins: options.allowedOrigins ?? [],
+    logger: quietLogger,
+    ...(options.timers && { timers: options.timers }),
+  })
+  const server = createServer((_request, response) => response.writeHead(404).end())
+  server.on('upgrade', stream.handleUpgrade)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const url = `ws://127.0.0.1:${port}`
+  const caller: Caller = { userId: world.operator.userId, botId: null, internal: false }
+
+  async function ticket(session: SessionId, userId = caller.userId): Promise<string> {
+    const issued = await identity.tickets.issue({
+      purpose: 'stream',
+      userId,
+      kiloSessionId: 'ses_0000000000000000000000000A',
+      cloudAgentSessionId: session,
+      organizationId: null,
+    })
+    return issued.ticket
+  }
+
+  async function dial(query: Record<string, string> | string, dialOptions: DialOptions = {}) {
+    const { protocols = [], ...rest } = dialOptions
+    const search = typeof query === 'string' ? query : new URLSearchParams(query)
+    const socket = new WebSocket(`${url}/stream?${search}`, protocols, rest)
+    const texts: string[] = []
+    const frames: StreamFrame[] = []
+    socket.on('message', (data) => {
+      texts.push(String(data))
+      frames.push(...[JSON.parse(String(data))].flat())
+    })
+    const closed = new Promise<number>((resolve) => socket.on('close', resolve))
+    return new Promise<Watching | Refused>((resolve, reject) => {
+      socket.on('error', reject)
+      socket.on('unexpected-response', async (_request, response) => {
+        resolve({ status: response.statusCode ?? 0, body: JSON.parse(String(await buffer(response))) })
+      })
+      socket.on('open', () =>
+        resolve({
+          socket,
+          frames,
+          texts,
+          closed,
+          protocol: () => socket.protocol,
+          events: () => frames.filter((frame) => frame.streamEventType !== 'connected'),
+          connected: () => frames.filter((frame) => frame.streamEventType === 'connected'),
+        }),
+      )
+    })
+  }
+
+  return {
+    ...world,
+    url,
+    log,
+    sessions,
+    stream,
+    caller,
+    async addSession(owner = caller) {
+      const input = { prompt: 'Say hello', mode: 'code', model: 'scripted/demo', githubRepo: 'corral/sample' }
+      return (await sessions.start(owner, input)).cloudAgentSessionId
+    },
+    append: (session, contents) =>
+      database.transaction((tx) =>
+        log.appendIn(
+          tx,
+          session,
+          contents.map((content) => ({ type: 'output', data: JSON.stringify({ content, source: 'stdout' }) })),
+        ),
+      ),
+    ticket,
+    dial,
+    async watch(session, query = {}) {
+      const watching = await dial({ cloudAgentSessionId: session, ticket: await ticket(session), ...query })
+      if ('status' in watching) throw new Error(`refused: ${JSON.stringify(watching)}`)
+      return watching
+    },
+    async [Symbol.asyncDispose]() {
+      await stream.close()
+      await new Promise((resolve) => server.close(resolve))
+      await links.close()
+      await log.close()
+      await world[Symbol.asyncDispose]()
+    },
+  }
+}
