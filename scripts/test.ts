@@ -13,6 +13,8 @@ import type { Tally } from './test/tally.ts'
 
 const repository = join(import.meta.dirname, '..')
 
+const vitest = ['node_modules/vitest/vitest.mjs', 'run']
+
 /** What behaves differently for root: sandboxes, PostgreSQL, the places where sockets and data lie. */
 const testsForOrdinaryUser = [
   'packages/server/src/sandboxes',
@@ -56,7 +58,7 @@ function runNpm(script: string): Tally {
 
 function runTests(): Tally {
   const home = mkdtempSync(join(tmpdir(), 'corral-test-run-'))
-  return runVitest({ command: vitest([]), env: process.env, home })
+  return runVitest({ command: [process.execPath, ...vitest], env: process.env, home })
 }
 
 function runTestsAsOrdinaryUser(): Tally {
@@ -65,12 +67,8 @@ function runTestsAsOrdinaryUser(): Tally {
     return { passed: 0, failed: 0, skipped: [reason] }
   }
   // This user may not write to the repository, where Vitest would put a bundle of its configuration.
-  const command = vitest(['--configLoader=native', '--cache=false', ...testsForOrdinaryUser])
+  const command = ['node', ...vitest, '--configLoader=native', ...testsForOrdinaryUser]
   return runVitest(asOrdinaryUser(repository, command))
-}
-
-function vitest(args: string[]): string[] {
-  return ['node', 'node_modules/vitest/vitest.mjs', 'run', ...args]
 }
 
 /** Removes `home` at the end. */

@@ -10,9 +10,10 @@ test('a process is followed to its end, and stays ended', async () => {
   if (!identity) throw new Error('The process is not there.')
   expect(await processState(identity)).toBe('running')
   expect(await processEnded(identity, 30)).toBe(false)
+  const exit = once(child, 'exit')
   child.kill('SIGKILL')
   expect(await processEnded(identity, 5_000)).toBe(true)
-  await once(child, 'exit')
+  await exit
   expect(await identifyProcess(identity.pid)).toBeUndefined()
 })
 
