@@ -33,6 +33,8 @@ export const defaultTimers = {
   finalizationMs: 180_000,
   finalizationStepMs: 30_000,
   pushMs: 60_000,
+  /** From an execution's end to the compaction of its events. */
+  compactionMs: 60_000,
   agentIdleMs: 15 * 60_000,
   sandboxIdleMs: 30 * 60_000,
   sandboxGraceMs: 5_000,

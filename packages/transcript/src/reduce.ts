@@ -17,6 +17,7 @@ function apply(messages: Messages, change: Change, seq: number): Messages {
       const known = messages.get(change.info.id) ?? newMessage(change.info.id, seq)
       return withEntry(messages, change.info.id, {
         ...known,
+        position: known.info ? known.position : seq,
         info: change.info,
         executionId: known.executionId ?? change.executionId,
       })

@@ -7,7 +7,7 @@ import type { ExecutionId, MessageInfo, Part } from '@corral/protocol'
 /** A part as of `foldedSeq`: deltas up to that number are contained in it. */
 export type TranscriptPart = { part: Part; position: number; foldedSeq: number }
 
-/** `info` is null while only parts of the message have come. `position` is the number of the first event about it. */
+/** `info` is null while only parts of the message have come; then `position` is the number of the event that brought it. */
 export type TranscriptMessage = {
   id: string
   info: MessageInfo | null

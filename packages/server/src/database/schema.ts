@@ -170,6 +170,8 @@ export const execution = pgTable(
     endedAt: at('ended_at'),
     /** Nothing of it runs any more. An ended execution without it blocks the next delivery. */
     stoppedAt: at('stopped_at'),
+    /** Its deltas are gone from the log. */
+    compactedAt: at('compacted_at'),
     finalization: text('finalization', { enum: ['none', 'pending', 'done'] })
       .notNull()
       .default('none'),
@@ -184,6 +186,10 @@ export const execution = pgTable(
       .where(
         sql`state in ('queued', 'running') or finalization = 'pending' or (stopped_at is null and delivered_at is not null)`,
       ),
+    /** Stopped, and its deltas still in the log. */
+    index('execution_compaction')
+      .on(t.sessionId, t.stoppedAt)
+      .where(sql`compacted_at is null and stopped_at is not null and delivered_at is not null`),
     check('execution_state', sql`${t.state} in ('queued', 'running', 'completed', 'failed', 'interrupted')`),
     check('execution_ended', sql`(${t.endedAt} is not null) = (${t.state} in ('completed', 'failed', 'interrupted'))`),
   ],
@@ -272,6 +278,8 @@ export const event = pgTable(
     n: count('n'),
     /** Unique in its session when the server made it, so that a repeated append is a no-op. */
     key: text('key'),
+    /** On a part's last full update, once its deltas are gone: `[[step of number, length], …]`; see `log/compaction.ts`. */
+    deltas: text('deltas'),
     /** It ends its execution. */
     ends: boolean('ends').notNull().default(false),
   },

@@ -36,6 +36,7 @@ const ready = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
   running: null,
   ending: [],
   next: null,
+  uncompacted: null,
   watchingForMs: 60 * minutes,
   ...facts,
 })
@@ -236,6 +237,17 @@ describe('finalization', () => {
     expect(decided(ready({ ending: [late], link: null, sandbox: sandbox({ state: 'starting' }) })).do).toBe(
       'giveUpFinalization',
     )
+  })
+})
+
+describe('the log of an execution that has stopped', () => {
+  const stopped = (ms: number) => ({ uncompacted: { id: 'exec_E' as const, stoppedAt: ago(ms) } })
+
+  it('is compacted a minute later, when there is nothing better to do', () => {
+    expect(decided(ready(stopped(59_000)))).toEqual({ do: 'wait', until: inMs(1_000) })
+    expect(decided(ready(stopped(60_000)))).toEqual({ do: 'compact', executionId: 'exec_E' })
+    expect(decided(ready({ ...stopped(60_000), running: running() })).do).toBe('compact')
+    expect(decided(ready({ ...stopped(60_000), next: execution() })).do).toBe('deliver')
   })
 })
 

@@ -38,6 +38,8 @@ export type SessionFacts = {
   ending: ExecutionFacts[]
   /** The head of the queue. */
   next: ExecutionFacts | null
+  /** The execution that has stopped the longest ago and whose deltas are still in the log. */
+  uncompacted: { id: ExecutionId; stoppedAt: Date } | null
   /** For how long our own clock has run without a pause, the database was there and links were accepted. */
   watchingForMs: number
 }
@@ -54,6 +56,7 @@ export type SessionAction =
   | { do: 'stopAgent' }
   | { do: 'fail'; executionId: ExecutionId; reason: FailureReason; message: string }
   | { do: 'failPreparation'; reason: FailureReason; message: string }
+  | { do: 'compact'; executionId: ExecutionId }
   | { do: 'remove' }
   | { do: 'wait'; until: Date | null }
 
@@ -61,6 +64,14 @@ export const sandboxStartAttempts = 3
 
 export function decide(facts: SessionFacts, now: Date, timers: Timers): SessionAction {
   if (facts.session.state === 'deleted') return removal(facts)
+  const action = nextOfWork(facts, now, timers)
+  // The log is tidied while there is nothing better to do.
+  if (action.do !== 'wait' || !facts.uncompacted) return action
+  const dueAt = later(facts.uncompacted.stoppedAt, timers.compactionMs)
+  return dueAt <= now ? { do: 'compact', executionId: facts.uncompacted.id } : withDeadline(action, dueAt)
+}
+
+function nextOfWork(facts: SessionFacts, now: Date, timers: Timers): SessionAction {
   if (facts.running) return whileRunning(facts, facts.running, now, timers)
 
   const unstopped = facts.ending.find((execution) => execution.deliveredAt !== null && execution.stoppedAt === null)

@@ -23,7 +23,7 @@ import { failHead } from './sink.ts'
 
 export type EffectDependencies = {
   database: Database
-  log: Pick<Log, 'appendIn'>
+  log: Pick<Log, 'appendIn' | 'compactIn'>
   links: Links
   commands: Commands
   /** Makes (or finds) the sandbox row of a session and asks for its start; under the locks of the transaction. */
@@ -267,6 +267,15 @@ export function createEffects(deps: EffectDependencies) {
     })
   }
 
+  async function compact(claim: Claim, look: SessionLook, { executionId }: Action<'compact'>) {
+    const deltas = await write(claim, look, async (tx) => {
+      const gone = await log.compactIn(tx, { sessionId: look.session.id, executionId })
+      await tx.orm.update(execution).set({ compactedAt: sql`now()` }).where(eq(execution.id, executionId))
+      return gone
+    })
+    logger.debug({ sessionId: look.session.id, executionId, deltas }, 'compacted')
+  }
+
   /**
    * Everything of a deleted session goes; its row stays as a tombstone, so that nothing late brings it back,
    * and so does its sandbox's, whose host user is never given again.
@@ -315,6 +324,8 @@ export function createEffects(deps: EffectDependencies) {
         return fail(claim, look, action)
       case 'failPreparation':
         return failPreparation(claim, look, action)
+      case 'compact':
+        return compact(claim, look, action)
       case 'remove':
         return remove(claim, look)
     }

@@ -1,6 +1,6 @@
 /** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
 import type { SessionId } from '@corral/protocol'
-import { and, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import { execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import type { Links } from '../supervisors/links.ts'
@@ -74,6 +74,7 @@ export async function lookAtSession(
         : null,
       ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
       next: open.filter((candidate) => candidate.state === 'queued').map(executionFacts)[0] ?? null,
+      uncompacted: await uncompacted(orm, id),
       watchingForMs: deps.watchingForMs(),
     },
   }
@@ -89,6 +90,24 @@ const executionFacts = (row: typeof execution.$inferSelect): ExecutionFacts => (
   stoppedAt: row.stoppedAt,
   finalization: row.finalization,
 })
+
+/** Index execution_compaction. */
+async function uncompacted(orm: Orm, id: SessionId): Promise<SessionFacts['uncompacted']> {
+  const [row] = await orm
+    .select({ id: execution.id, stoppedAt: execution.stoppedAt })
+    .from(execution)
+    .where(
+      and(
+        eq(execution.sessionId, id),
+        isNull(execution.compactedAt),
+        isNotNull(execution.stoppedAt),
+        isNotNull(execution.deliveredAt),
+      ),
+    )
+    .orderBy(asc(execution.stoppedAt))
+    .limit(1)
+  return row?.stoppedAt ? { id: row.id, stoppedAt: row.stoppedAt } : null
+}
 
 /** A running tool stops the clock of progress: it may be silent for long. */
 async function toolRuns(orm: Orm, id: SessionId, executionId: string): Promise<boolean> {

@@ -4,15 +4,15 @@
  * a running execution; what comes after the end changes no state; only lifecycle events wake a session.
  */
 import { type FailureReason, linkOnlySchemas, type SessionId, statusDataSchema } from '@corral/protocol'
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Timers } from '../config.ts'
 import { execution, modelCall, sandbox, session, workspace } from '../database/schema.ts'
 import type { Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
-import type { AdmittedEvent, LogSink, NewEvent } from '../log/types.ts'
+import type { AdmittedEvent, LogSink, NewEvent, StoredEvent } from '../log/types.ts'
 import { settle } from './settle.ts'
-import { applyTranscript } from './transcript.ts'
+import { applyTranscript, isDelta } from './transcript.ts'
 
 type Outcome = z.infer<(typeof linkOnlySchemas)['outcome']>
 type Prepared = z.infer<(typeof linkOnlySchemas)['prepared']>
@@ -103,7 +103,10 @@ export function createSink(options: { timers: Pick<Timers, 'agentIdleMs'>; wake(
       }
       return stored
     },
-    apply: applyTranscript,
+    async apply(tx, events) {
+      await applyTranscript(tx, events)
+      await noteLateDeltas(tx, events)
+    },
   }
 }
 
@@ -218,6 +221,21 @@ export async function failHead(
     { stopped: true },
   )
   return ending ? [ending] : []
+}
+
+/** Deltas that come after an execution was compacted (a spool that was away) are compacted, too. */
+async function noteLateDeltas(tx: Tx, events: StoredEvent[]): Promise<void> {
+  const ids = new Set(events.filter(isDelta).flatMap(({ executionId }) => executionId ?? []))
+  if (ids.size === 0) return
+  const late = await tx.orm
+    .update(execution)
+    .set({ compactedAt: null, stoppedAt: sql`now()` })
+    .where(and(inArray(execution.id, [...ids]), isNotNull(execution.compactedAt)))
+    .returning({ sessionId: execution.sessionId })
+  await wakeSessions(
+    tx,
+    late.map(({ sessionId }) => sessionId),
+  )
 }
 
 /** Title and warm-up calls never run under an execution, so any call says that the agent has begun. */

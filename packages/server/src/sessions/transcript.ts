@@ -45,7 +45,7 @@ export async function applyTranscript(tx: Tx, events: StoredEvent[]): Promise<vo
 }
 
 /** Deltas are the bulk of a stream and change no row: they are told by their beginning, without parsing. */
-const isDelta = (stored: StoredEvent) => stored.data.startsWith('{"type":"message.part.delta"')
+export const isDelta = (stored: Pick<StoredEvent, 'data'>) => stored.data.startsWith('{"type":"message.part.delta"')
 
 function collect(events: StoredEvent[]): Changes {
   const changes: Changes = {

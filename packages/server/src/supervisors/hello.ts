@@ -4,7 +4,7 @@
  * supervisor whose spool is not the one we know gets a new one; what is not assigned to it is released.
  */
 import { type Hello, linkProtocol, type SandboxId, type SessionId, type Welcome } from '@corral/protocol'
-import { and, eq, inArray } from 'drizzle-orm'
+import { and, eq, inArray, sql } from 'drizzle-orm'
 import { execution, sandbox, session, sessionHead } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSandbox, wakeSessions } from '../database/wake.ts'
@@ -45,7 +45,18 @@ export async function answerHello(
         .find((candidate) => candidate.id === head.sessionId)
         ?.spools.find((candidate) => candidate.epoch === head.epoch)
       const known = spool !== undefined && spool.lastN >= head.lastN && spool.firstUnackedN <= head.lastN + 1
-      const next = known ? head : { ...head, epoch: head.epoch + 1, lastN: 0 }
+      // Acked beyond what we have, or an epoch that we never gave: the database has gone back. Cursors made from the
+      // history that is lost must not be taken for ones of this history.
+      const claims = hello.sessions.find((candidate) => candidate.id === head.sessionId)?.spools ?? []
+      const wentBack = claims.some(
+        ({ epoch, firstUnackedN }) => epoch > head.epoch || (epoch === head.epoch && firstUnackedN > head.lastN + 1),
+      )
+      if (wentBack) {
+        await tx.orm.update(session).set({ logId: sql`gen_random_uuid()` }).where(eq(session.id, head.sessionId))
+      }
+      const next = known
+        ? head
+        : { ...head, epoch: Math.max(head.epoch, ...claims.map(({ epoch }) => epoch)) + 1, lastN: 0 }
       if (!known) {
         await tx.orm
           .update(sessionHead)
