@@ -102,6 +102,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     control.closeAllConnections()
     await Promise.all([door.release(), controlSocket.release(), modelCalls[Symbol.asyncDispose]()])
     await Promise.all([agents.any.destroy(), agents.public.destroy(), pool.end()])
+    log.info('the gateway has ended')
   }
 
   return { close: end, ended: ended.promise }

@@ -21,6 +21,8 @@ export type GitDecision =
   | { kind: 'local'; path: string }
   | {
       kind: 'remote'
+      /** As the user knows it; `url` may lead to it by another name. */
+      host: string
       url: string
       credential: Credential | null /** Which addresses the host may have. */
       reach: 'public' | 'any'
@@ -62,6 +64,7 @@ export function decideGit(
   const base = listed?.url?.replace(/\/+$/, '') ?? (ownHost ? new URL(grant.repository).origin : `https://${host}`)
   return {
     kind: 'remote',
+    host,
     url: `${base}/${path.split('/').map(encodeURIComponent).join('/')}.git`,
     credential: (isOwn && listed?.credential) || null,
     reach: listed || mayBePrivate(host, policy.allowPrivateHosts) ? 'any' : 'public',

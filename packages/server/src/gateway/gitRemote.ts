@@ -20,9 +20,8 @@ export function createGitRemote(deps: {
   dispatchers: Record<RemoteDecision['reach'], Dispatcher>
   isAllowed: IsAllowed
 }): GitRemote {
-  return async ({ url, credential, reach }, passage) => {
+  return async ({ host, url, credential, reach }, passage) => {
     const { service, step, headers, body, response, signal } = passage
-    const host = new URL(url).host
     const refused = (status: number, sentence: string, error?: string): GitResult => ({
       ending: 'refused',
       status,

@@ -59,7 +59,7 @@ export function createUsageMeter(contentType: string | undefined): UsageMeter {
     const text = Buffer.concat(pending).toString('utf8')
     pending = []
     pendingBytes = 0
-    const json = streamed ? /^data: ?(.*)$/.exec(text)?.[1] : text
+    const json = streamed ? /^data:(.*)$/s.exec(text)?.[1] : text
     if (json?.includes('"usage"')) add(counted, json)
   }
 
