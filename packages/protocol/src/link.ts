@@ -250,6 +250,10 @@ export type DownMethod = keyof typeof downMethods
 export type DownParams<M extends DownMethod> = z.infer<(typeof downMethods)[M]['params']>
 export type DownResult<M extends DownMethod> = z.infer<(typeof downMethods)[M]['result']>
 
+/** Why a supervisor refuses a command: the `code` of the JSON-RPC error. */
+export const commandRefusals = { notPrepared: 1, interrupted: 2, busy: 3, diskFull: 4, unknownSession: 5 } as const
+export type CommandRefusal = keyof typeof commandRefusals
+
 /** Frames of JSON-RPC 2.0 as the link uses them. `hello` is a request, `events` and `heartbeat` are notifications. */
 export const frameSchema = z.union([
   z.object({

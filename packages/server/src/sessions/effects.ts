@@ -12,13 +12,13 @@ import { event, execution, message, part, sandbox, session, sessionHead, workspa
 import type { Database, Tx } from '../database/transaction.ts'
 
 import type { Log } from '../log/log.ts'
-import type { Link } from '../supervisors/link.ts'
+import { CommandRefused, type Link } from '../supervisors/link.ts'
 import type { Links } from '../supervisors/links.ts'
 import type { Commands } from './commands.ts'
 import type { SessionAction } from './decide.ts'
 import type { SessionLook } from './facts.ts'
 
-import { settle } from './settle.ts'
+import { type Ending, settle } from './settle.ts'
 import { failHead } from './sink.ts'
 
 export type EffectDependencies = {
@@ -39,6 +39,9 @@ export type EffectDependencies = {
 
 type Action<D extends SessionAction['do']> = Extract<SessionAction, { do: D }>
 type Doable = Exclude<SessionAction, Action<'wait'>>
+
+/** How often an execution is handed to a supervisor that has lost its workspace. */
+const deliveryAttempts = 3
 
 export function createEffects(deps: EffectDependencies) {
   const { database, log, links, commands, timers, logger } = deps
@@ -153,12 +156,51 @@ export function createEffects(deps: EffectDependencies) {
       return delivered
     })
     if (!row) return
-    await send(
-      link,
-      'session.execute',
-      async () => link.call('session.execute', await commands.execute(look, row), timers.commandMs),
-      () => forget(claim, look, (tx) => unsent(tx, execution, eq(execution.id, executionId))),
-    )
+    try {
+      await link.call('session.execute', await commands.execute(look, row), timers.commandMs)
+    } catch (error) {
+      logger.warn({ sessionId: look.session.id, executionId, error: String(error) }, 'an execution was not accepted')
+      if (error instanceof CommandRefused) await undeliver(claim, look, row, error)
+      else await forget(claim, look, (tx) => unsent(tx, execution, eq(execution.id, executionId)))
+    }
+  }
+
+  /** The supervisor will not run it as things are: what can be mended is, and anything else ends it. */
+  async function undeliver(
+    claim: Claim,
+    look: SessionLook,
+    row: typeof execution.$inferSelect,
+    refused: CommandRefused,
+  ) {
+    const { id } = look.session
+    const end = (ending: Ending) =>
+      write(claim, look, async (tx) => {
+        const event = await settle(tx, { sessionId: id, executionId: row.id }, ending, { stopped: true })
+        if (event) await log.appendIn(tx, id, [event])
+      })
+    switch (refused.refusal) {
+      case 'busy':
+        return forget(claim, look, (tx) => unsent(tx, execution, eq(execution.id, row.id)))
+      case 'interrupted':
+        return end({ state: 'interrupted' })
+      case 'diskFull':
+        return end({ state: 'failed', reason: 'disk_full' })
+      case 'notPrepared':
+      case 'unknownSession': {
+        // It had been begun, and what knew of it is lost: it is not run again by itself.
+        if (row.startedAt) return end({ state: 'failed', reason: 'agent_restarted' })
+        if (row.attempt >= deliveryAttempts) return end({ state: 'failed', reason: 'workspace_setup_failed' })
+        return write(claim, look, async (tx) => {
+          await tx.orm
+            .update(execution)
+            .set({ state: 'queued', attempt: row.attempt + 1, deliveredAt: null, sentLink: null })
+            .where(and(eq(execution.id, row.id), eq(execution.state, 'running')))
+          await tx.orm.update(workspace).set({ state: 'absent' }).where(eq(workspace.sessionId, id))
+        })
+      }
+      default:
+        return end({ state: 'failed', reason: 'agent_unavailable', message: refused.message })
+    }
   }
 
   async function interrupt(claim: Claim, look: SessionLook, { executionId }: Action<'interrupt'>) {

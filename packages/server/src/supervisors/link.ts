@@ -5,6 +5,8 @@
 
 import type { SessionId } from '@corral/protocol'
 import {
+  type CommandRefusal,
+  commandRefusals,
   type DownMethod,
   type DownParams,
   type DownResult,
@@ -35,6 +37,18 @@ export type Link = {
   /** Sends one command; rejects when the link is gone or no answer came in time. Answers are `accepted`, not done. */
   call<M extends DownMethod>(method: M, params: DownParams<M>, timeoutMs: number): Promise<DownResult<M>>
   close(code: number, reason: string): void
+}
+
+/** The supervisor understood the command and will not do it. */
+export class CommandRefused extends Error {
+  readonly refusal: CommandRefusal | null
+
+  constructor(code: number, message: string) {
+    super(message)
+    this.name = 'CommandRefused'
+    const known = Object.entries(commandRefusals).find(([, value]) => value === code)
+    this.refusal = (known?.[0] as CommandRefusal | undefined) ?? null
+  }
 }
 
 export type LinkHandlers = {
@@ -162,7 +176,8 @@ export function serveLink(options: {
     const frame = parseFrame(text)
     if (!frame) close(linkClose.protocolError, 'not a JSON-RPC frame')
     else if ('method' in frame) obey(frame, text.length)
-    else if ('error' in frame) calls.get(String(frame.id))?.reject(new Error(frame.error.message))
+    else if ('error' in frame)
+      calls.get(String(frame.id))?.reject(new CommandRefused(frame.error.code, frame.error.message))
     else calls.get(String(frame.id))?.resolve(frame.result)
   }
 
