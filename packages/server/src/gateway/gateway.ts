@@ -32,6 +32,7 @@ export type Gateway = {
 /** For whoever found the old socket just before another was renamed over it. */
 const lateCallerMs = 100
 const closeMs = 5_000
+const watchMs = 2_000
 
 export async function startGateway({ config, log }: { config: GatewayConfig; log: Logger }): Promise<Gateway> {
   const { timeouts } = config
@@ -69,13 +70,29 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
       ownsDoor: await door.isOurs(),
       activeCalls: calls.active(),
     }),
-    drain: () => void drain(),
+    drain: () => void drain().catch(failed),
   })
 
   const door = await takeSocket(calls.server, config.socket, 0o666)
-  const previous = await drainGateway(config.controlSocket)
+  const previous = await drainGateway(config.controlSocket).catch((error) => {
+    log.warn(
+      { error: String(error) },
+      'the gateway before this one does not answer; it drains when it sees its door taken',
+    )
+    return null
+  })
   const controlSocket = await takeSocket(control, config.controlSocket, 0o600)
+  const watch = setInterval(() => drainWhenReplaced().catch(failed), watchMs)
   log.info({ version: config.version, tookOverFrom: previous?.pid }, 'the gateway serves')
+
+  function failed(error: unknown): void {
+    log.error({ error: String(error) }, 'the gateway cannot drain')
+  }
+
+  /** For the one that was frozen when another took its door. */
+  async function drainWhenReplaced(): Promise<void> {
+    if (state === 'serving' && !(await door.isOurs())) await drain()
+  }
 
   async function drain(): Promise<void> {
     if (state === 'draining') return
@@ -95,6 +112,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
   }
 
   async function release(): Promise<void> {
+    clearInterval(watch)
     calls.server.close()
     calls.server.closeAllConnections()
     await Promise.race([calls.settled(), delay(closeMs, undefined, { ref: false })])
@@ -126,8 +144,9 @@ function createPool(connectionString: string, { databaseMs }: GatewayTimeouts): 
     max: 8,
     keepAlive: true,
     connectionTimeoutMillis: databaseMs,
-    statement_timeout: databaseMs,
     query_timeout: databaseMs,
+    // Ours comes first: the one of the server would look like a fault of the statement.
+    statement_timeout: 2 * databaseMs,
   })
   // A connection broke while no query ran on it; the next query says so, too.
   pool.on('error', () => {})

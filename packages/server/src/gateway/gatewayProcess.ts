@@ -4,22 +4,17 @@
  */
 import { createHash } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import { z } from 'zod'
 import { startDetached, stopDetached } from '../host/detached.ts'
-import { hasCode } from '../host/systemError.ts'
+import { gatewayHealth } from './control.ts'
 import type { GatewaySettings } from './gatewayConfig.ts'
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 const startTimeoutMs = 15_000
-const probeMs = 200
 const stopGraceMs = 5_000
-
-const healthSchema = z.object({ version: z.string() })
 
 export type GatewayProcess = {
   /** Makes sure that a gateway with this configuration has the door. Resolves once it answers. */
@@ -55,8 +50,15 @@ export function createGatewayProcess(options: {
     await rename(written, configFile)
   }
 
+  /** The version of the gateway that has the door; null when none has, or when it does not answer. */
   async function running(): Promise<string | null> {
-    return probe(controlSocket)
+    try {
+      const health = await gatewayHealth(controlSocket)
+      return health?.ownsDoor && health.state === 'serving' ? health.version : null
+    } catch (error) {
+      logger.warn({ error: String(error) }, 'the gateway does not answer')
+      return null
+    }
   }
 
   return {
@@ -84,35 +86,5 @@ export function createGatewayProcess(options: {
       }
     },
     stop: () => stopDetached(pidFile, stopGraceMs),
-  }
-}
-
-/** The version of the gateway that answers; null when none does. */
-function probe(socketPath: string): Promise<string | null> {
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path: '/health', timeout: probeMs }, (response) => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        body += chunk
-      })
-      response.on('end', () => resolve(healthSchema.safeParse(parsed(body)).data?.version ?? null))
-      response.on('error', () => resolve(null))
-    })
-    call.on('timeout', () => call.destroy())
-    call.on('error', (error) => {
-      if (hasCode(error, 'EACCES')) reject(error)
-      else resolve(null)
-    })
-    call.end()
-  })
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return null
-    throw error
   }
 }

@@ -63,3 +63,12 @@ test('a gateway that is killed in the middle of a stream resets it, and the next
   await startProcess('four')
   expect(await text((await ask('say "again"')).body)).toContain('again')
 })
+
+test('a gateway that is frozen while another takes its door ends when it wakes', async () => {
+  const frozen = await startProcess('five')
+  frozen.child.kill('SIGSTOP')
+  const next = await startProcess('six')
+  frozen.child.kill('SIGCONT')
+  expect(await frozen.exited).toEqual([0, null])
+  expect(await gatewayHealth(gateway.settings.controlSocket)).toMatchObject({ pid: next.child.pid, ownsDoor: true })
+})
