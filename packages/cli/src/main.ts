@@ -1,22 +1,9 @@
-/** `corral`: the command line. Each command has its file; this one puts them together and explains what went wrong. */
-import { Command } from 'commander'
-import { explain } from './cliError.ts'
-import { addDemoCommand } from './commands/demo.ts'
-import { addServerCommands } from './commands/server.ts'
-import { addSessionCommands } from './commands/sessions.ts'
+/** `corral`. What is compiled once is kept: that halves the time until a command begins. */
+import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 
-const program = new Command('corral')
-  .description('your own cloud for coding agents')
-  .option('--json', 'machine-readable output')
-  .showHelpAfterError()
-
-addServerCommands(program, process.env)
-addSessionCommands(program, process.env)
-addDemoCommand(program, process.env)
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  process.stderr.write(`${explain(error)}\n`)
-  process.exitCode = 1
-}
+// In the user's own folder: in the temporary one, others could put something there first.
+enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'corral', 'compiled'))
+const { corral } = await import('./corral.ts')
+await corral(process.env)

@@ -1,4 +1,5 @@
 /** The processes of a data folder beside the server itself, as both `up` and `down` know them. */
+import { getCompileCacheDir } from 'node:module'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
@@ -15,7 +16,13 @@ export function processesOf(options: {
 }): { gateway: GatewayProcess; scripted: ScriptedProcess } {
   const { config, runFolder, databaseUrl, logger } = options
   // What it needs to find programs and its cache, and no key: those go by file.
-  const env = { PATH: options.env.PATH, HOME: options.env.HOME, TMPDIR: options.env.TMPDIR }
+  const env = {
+    PATH: options.env.PATH,
+    HOME: options.env.HOME,
+    TMPDIR: options.env.TMPDIR,
+    // They start with what is compiled already.
+    NODE_COMPILE_CACHE: getCompileCacheDir(),
+  }
   const nodeBinary = process.execPath
   const scripted = createScriptedProcess({ home: config.home, nodeBinary, env })
   const gateway = createGatewayProcess({

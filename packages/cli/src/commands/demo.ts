@@ -10,7 +10,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { demoPrompt, demoRepository } from '@corral/scripted-model'
-import { agentCatalog, createAgentStore, createLogger, down, readConfig } from '@corral/server'
 import type { Command } from 'commander'
 import { CliError } from '../cliError.ts'
 import { connect, dataFolder } from '../connection.ts'
@@ -35,15 +34,17 @@ export function addDemoCommand(program: Command, ambient: NodeJS.ProcessEnv): vo
       const repositories = join(home, 'repositories')
       const env = { ...ambient, CORRAL_HOME: home, CORRAL_PORT: '0', CORRAL_GIT_LOCAL_ROOTS: repositories }
       const terminal = createTerminal({ json: false })
-      await installAgent(options.agent, env, terminal)
-      const repository = await makeRepository(repositories)
+      await mkdir(repositories, { recursive: true, mode: 0o700 })
       const server = await startServer(home, env)
       try {
+        await installAgent(options.agent, env, terminal)
+        const repository = await makeRepository(repositories)
+        const { url } = await server.listening
         process.exitCode = await show({ agent: options.agent, repository, env, terminal })
         if (options.keep)
-          terminal.note(`\nThe server goes on at ${server.url}; end it with: CORRAL_HOME=${home} npx corral down`)
+          terminal.note(`\nThe server goes on at ${url}; end it with: CORRAL_HOME=${home} npx corral down`)
       } finally {
-        if (!options.keep) await down(await readConfig(env), createLogger('warn'), env)
+        if (!options.keep) await takeDown(env)
       }
     })
 }
@@ -116,6 +117,7 @@ async function makeRepository(folder: string): Promise<string> {
 }
 
 async function installAgent(name: string, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
+  const { agentCatalog, createAgentStore, readConfig } = await import('@corral/server')
   if (!Object.hasOwn(agentCatalog, name)) {
     throw new CliError(
       `There is no agent "${oneLine(name)}".`,
@@ -130,8 +132,8 @@ async function installAgent(name: string, env: NodeJS.ProcessEnv, terminal: Term
   await store.install(name)
 }
 
-/** `corral up` as a process of its own, as everybody runs it. */
-async function startServer(home: string, env: NodeJS.ProcessEnv): Promise<{ url: string }> {
+/** `corral up` as a process of its own, as everybody runs it; it starts while the rest is made ready. */
+async function startServer(home: string, env: NodeJS.ProcessEnv): Promise<{ listening: Promise<{ url: string }> }> {
   const outputFile = join(home, 'server.out')
   const logFile = join(home, 'server.log')
   await using output = await open(outputFile, 'w', 0o600)
@@ -139,16 +141,28 @@ async function startServer(home: string, env: NodeJS.ProcessEnv): Promise<{ url:
   const main = fileURLToPath(new URL('../main.ts', import.meta.url))
   const child = spawn(process.execPath, [main, 'up'], { env, detached: true, stdio: ['ignore', output.fd, log.fd] })
   child.unref()
-  const deadline = performance.now() + startTimeoutMs
-  for (;;) {
-    const url = /^listening on (\S+)$/m.exec(await readFile(outputFile, 'utf8'))?.[1]
-    if (url) return { url }
-    if (child.exitCode !== null || performance.now() > deadline) {
-      const said = (await readFile(logFile, 'utf8')).trim().split('\n').slice(-5).join('\n')
-      throw new CliError('The server did not start.', said, `look at ${logFile}, and run "corral doctor"`)
+
+  async function listening(): Promise<{ url: string }> {
+    const deadline = performance.now() + startTimeoutMs
+    for (;;) {
+      const url = /^listening on (\S+)$/m.exec(await readFile(outputFile, 'utf8'))?.[1]
+      if (url) return { url }
+      if (child.exitCode !== null || performance.now() > deadline) {
+        const said = (await readFile(logFile, 'utf8')).trim().split('\n').slice(-5).join('\n')
+        throw new CliError('The server did not start.', said, `look at ${logFile}, and run "corral doctor"`)
+      }
+      await delay(20)
     }
-    await delay(20)
   }
+  const promise = listening()
+  // Whoever waits for it hears of a failure; until then it must not end the process.
+  promise.catch(() => {})
+  return { listening: promise }
+}
+
+async function takeDown(env: NodeJS.ProcessEnv): Promise<void> {
+  const { createLogger, down, readConfig } = await import('@corral/server')
+  await down(await readConfig(env), createLogger('warn'), env)
 }
 
 function heading(terminal: Terminal, text: string): void {

@@ -1,8 +1,10 @@
 /** The commands about this installation: up, down, doctor, agents. */
-import { agentCatalog, createAgentStore, createLogger, doctor, down, readConfig, up } from '@corral/server'
 import type { Command } from 'commander'
 import { CliError } from '../cliError.ts'
 import { color, createTerminal } from '../terminal.ts'
+
+/** Loaded when it is needed: the other commands answer sooner without it. */
+const server = () => import('@corral/server')
 
 export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): void {
   const terminal = () => createTerminal({ json: program.opts<{ json?: boolean }>().json === true })
@@ -11,17 +13,18 @@ export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): voi
     .command('up')
     .description('start the server of this data folder and stay')
     .action(async () => {
+      const { createLogger, readConfig, up } = await server()
       const config = await readConfig(env)
-      const logger = createLogger(config.logLevel)
-      const server = await up(config, logger, env)
-      process.stdout.write(`listening on ${server.url}\n`)
-      if (server.apiKey) process.stderr.write(`your API key, shown this once: ${server.apiKey}\n`)
+      const stopped = stopSignal()
+      const running = await up(config, createLogger(config.logLevel), env)
+      process.stdout.write(`listening on ${running.url}\n`)
+      if (running.apiKey) process.stderr.write(`your API key, also in ${config.home}/cli.json: ${running.apiKey}\n`)
       if (Object.keys(config.upstreams).length === 0) {
         process.stderr.write('no model key is set: sessions use the scripted model, which has no intelligence\n')
       }
-      const ended = await Promise.race([stopSignal(), server.lost.then(() => 'lost' as const)])
+      const ended = await Promise.race([stopped, running.lost.then(() => 'lost' as const)])
       const late = setTimeout(() => process.exit(1), config.timers.shutdownMs).unref()
-      await server.close()
+      await running.close()
       clearTimeout(late)
       if (ended === 'lost') {
         throw new CliError('This server has stopped.', 'another server has taken over its database', 'use that one')
@@ -32,6 +35,7 @@ export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): voi
     .command('down')
     .description('end everything of this data folder: server, sandboxes, gateway, database')
     .action(async () => {
+      const { createLogger, down, readConfig } = await server()
       const config = await readConfig(env)
       const ended = await down(config, createLogger('warn'), env)
       terminal().result(ended.length === 0 ? 'Nothing was running.\n' : `Ended: ${ended.join(', ')}.\n`)
@@ -41,6 +45,7 @@ export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): voi
     .command('doctor')
     .description('what works on this machine, and what to do about the rest')
     .action(async () => {
+      const { doctor, readConfig } = await server()
       const findings = await doctor(await readConfig(env), env)
       const out = terminal()
       if (out.json) return out.result(`${JSON.stringify(findings, null, 2)}\n`)
@@ -57,6 +62,7 @@ export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): voi
     .command('ls', { isDefault: true })
     .description('installed agents')
     .action(async () => {
+      const { agentCatalog, createAgentStore, readConfig } = await server()
       const config = await readConfig(env)
       const installed = await createAgentStore({ folder: config.agentsFolder }).list()
       const out = terminal()
@@ -70,6 +76,7 @@ export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): voi
     .description('install an agent from npm')
     .argument('<name[@version]>')
     .action(async (reference: string) => {
+      const { createAgentStore, readConfig } = await server()
       const config = await readConfig(env)
       const agent = await createAgentStore({ folder: config.agentsFolder }).install(reference)
       terminal().result(`${agent.name}@${agent.version}\n`)

@@ -56,36 +56,40 @@ export function eventPrinter(terminal: Terminal) {
   }
 
   return function print(event: Envelope): void {
-    if (terminal.json) return terminal.result(`${JSON.stringify(event)}\n`)
-    switch (event.streamEventType) {
-      case 'kilocode':
-        return kilocode(event.data)
-      case 'status': {
-        const { message, step, state, durationMs, level } = event.data
-        if (level === 'warning') return terminal.note(color('yellow', `! ${oneLine(message)}`))
-        if (!step) return terminal.note(color('dim', oneLine(message)))
-        if (state === 'ok') terminal.note(color('dim', `· ${step} ${seconds(durationMs ?? 0)}`))
-        if (state === 'failed') terminal.note(color('red', `· ${step} failed: ${oneLine(message)}`))
-        return
-      }
-      case 'output':
-        return terminal.note(color('dim', oneLine(event.data.content)))
-      case 'error':
-        return terminal.note(color('red', `✘ ${oneLine(event.data.error, 300)}`))
-      case 'interrupted':
-        return terminal.note(color('yellow', '■ stopped'))
-      case 'finalization': {
-        const { kind, success, skipped, commitHash, branch, message } = event.data
-        const what = skipped
-          ? `skipped (${skipped})`
-          : success
-            ? (commitHash ?? branch ?? 'done')
-            : (message ?? 'failed')
-        return terminal.note(color(success ? 'green' : 'yellow', `${success ? '✔' : '!'} ${kind}: ${oneLine(what)}`))
-      }
-      case 'complete':
-        return terminal.note(color('green', `✔ done in ${seconds(event.data.metadata.executionTimeMs)}`))
+    if (terminal.json) terminal.result(`${JSON.stringify(event)}\n`)
+    else if (event.streamEventType === 'kilocode') kilocode(event.data)
+    else {
+      const line = lineOf(event)
+      if (line !== null) terminal.note(line)
     }
+  }
+}
+
+/** What an event that is not the agent's own says in one line; null when it says nothing to people. */
+function lineOf(event: Envelope): string | null {
+  switch (event.streamEventType) {
+    case 'status': {
+      const { message, step, state, durationMs, level } = event.data
+      if (level === 'warning') return color('yellow', `! ${oneLine(message)}`)
+      if (!step) return color('dim', oneLine(message))
+      if (state === 'ok') return color('dim', `· ${step} ${seconds(durationMs ?? 0)}`)
+      return state === 'failed' ? color('red', `· ${step} failed: ${oneLine(message)}`) : null
+    }
+    case 'output':
+      return color('dim', oneLine(event.data.content))
+    case 'error':
+      return color('red', `✘ ${oneLine(event.data.error, 300)}`)
+    case 'interrupted':
+      return color('yellow', '■ stopped')
+    case 'finalization': {
+      const { kind, success, skipped, commitHash, branch, message } = event.data
+      const what = skipped ? `skipped (${skipped})` : success ? (commitHash ?? branch ?? 'done') : (message ?? 'failed')
+      return color(success ? 'green' : 'yellow', `${success ? '✔' : '!'} ${kind}: ${oneLine(what)}`)
+    }
+    case 'complete':
+      return color('green', `✔ done in ${seconds(event.data.metadata.executionTimeMs)}`)
+    default:
+      return null
   }
 }
 

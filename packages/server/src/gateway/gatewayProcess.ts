@@ -61,29 +61,38 @@ export function createGatewayProcess(options: {
     }
   }
 
-  return {
-    async ensure() {
-      const found = await running()
-      if (found === version) return
-      await writeConfig()
-      // A gateway with another configuration is replaced: the new one takes the door, and the old one drains.
-      logger.info({ replaces: found }, 'starting the gateway')
-      await startDetached({
-        command: options.nodeBinary,
-        args: [main, configFile],
-        env: options.env,
-        logFile: join(folder, 'gateway.log'),
-        pidFile,
-      })
-      const deadline = performance.now() + startTimeoutMs
-      while ((await running()) !== version) {
-        if (performance.now() > deadline) {
-          throw new Error(
-            `The gateway did not start within ${startTimeoutMs / 1000} s; see ${join(folder, 'gateway.log')}.`,
-          )
-        }
-        await delay(20)
+  async function ensure(): Promise<void> {
+    const found = await running()
+    if (found === version) return
+    await writeConfig()
+    // A gateway with another configuration is replaced: the new one takes the door, and the old one drains.
+    logger.info({ replaces: found }, 'starting the gateway')
+    await startDetached({
+      command: options.nodeBinary,
+      args: [main, configFile],
+      env: options.env,
+      logFile: join(folder, 'gateway.log'),
+      pidFile,
+    })
+    const deadline = performance.now() + startTimeoutMs
+    while ((await running()) !== version) {
+      if (performance.now() > deadline) {
+        throw new Error(
+          `The gateway did not start within ${startTimeoutMs / 1000} s; see ${join(folder, 'gateway.log')}.`,
+        )
       }
+      await delay(20)
+    }
+  }
+
+  let ensuring: Promise<void> | null = null
+  return {
+    /** Who asks while one is being started waits for that one. */
+    ensure() {
+      ensuring ??= ensure().finally(() => {
+        ensuring = null
+      })
+      return ensuring
     },
     stop: () => stopDetached(pidFile, stopGraceMs),
   }

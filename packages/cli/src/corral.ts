@@ -1,0 +1,23 @@
+/** The command line: each command has its file; this one puts them together and explains what went wrong. */
+import { Command } from 'commander'
+import { explain } from './cliError.ts'
+import { addDemoCommand } from './commands/demo.ts'
+import { addServerCommands } from './commands/server.ts'
+import { addSessionCommands } from './commands/sessions.ts'
+
+/** Sets the exit code of the process: 0 when it went well. */
+export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
+  const program = new Command('corral')
+    .description('your own cloud for coding agents')
+    .option('--json', 'machine-readable output')
+    .showHelpAfterError()
+  addServerCommands(program, env)
+  addSessionCommands(program, env)
+  addDemoCommand(program, env)
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`)
+    process.exitCode = 1
+  }
+}
