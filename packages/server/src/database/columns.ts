@@ -1,12 +1,9 @@
-/**
- * Column types of our own. Session ids are stored as plain UUIDs (16 bytes in the log's key) and are
- * `agent_<uuid>` everywhere else; this is the edge at which they are formatted.
- */
+/** Column types of our own. Session ids are stored as plain UUIDs: 16 bytes in the log's key. */
 import type { SessionId } from '@corral/protocol'
 import { customType } from 'drizzle-orm/pg-core'
+import { sessionIdOf, sessionUuid } from './sessionUuid.ts'
 
-export const sessionUuid = (id: SessionId): string => id.slice('agent_'.length)
-export const sessionIdOf = (uuid: string): SessionId => `agent_${uuid}`
+export { sessionIdOf, sessionUuid }
 
 export const sessionIdColumn = customType<{ data: SessionId; driverData: string }>({
   dataType: () => 'uuid',

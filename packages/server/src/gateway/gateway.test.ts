@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test, vi } from 'vitest'
 import { drainGateway, gatewayHealth } from './control.ts'
@@ -165,6 +165,13 @@ test('usage that a gateway could not write before it ended is written by the nex
   await gateway.start()
   await until(async () => expect(await rows(gateway, session)).toMatchObject([{ status: 200 }]))
   await until(async () => expect(await readdir(gateway.settings.stateFolder)).toEqual([]))
+})
+
+test('sandboxes of any user reach the door, and nobody else the control', async () => {
+  await using gateway = await testGateway()
+  const mode = async (path: string) => (await stat(path)).mode & 0o777
+  expect(await mode(gateway.settings.socket)).toBe(0o666)
+  expect(await mode(gateway.settings.controlSocket)).toBe(0o600)
 })
 
 test('a path that is neither models nor git is not there', async () => {

@@ -6,9 +6,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ExecutionId, type SessionId, sessionBranch } from '@corral/protocol'
 import type { Pool } from 'pg'
-import { sessionIdOf } from '../database/columns.ts'
 import { isConnectionError } from '../database/connect.ts'
-import { tokenHash, tokenOf } from './tokens.ts'
+import { sessionIdOf } from '../database/sessionUuid.ts'
+import { tokenHash, tokenOf } from './token.ts'
 
 export type Grant = {
   sessionId: SessionId

@@ -24,7 +24,7 @@ describe('renaming the model of a request', () => {
         entries.splice(seed % (entries.length + 1), 0, ['model', model])
         const request = Object.fromEntries(entries)
         const text = JSON.stringify(request)
-        expect(JSON.parse(renamed(text, other))).toEqual({ ...request, model: other })
+        expect(renamed(text, other)).toBe(JSON.stringify({ ...request, model: other }))
       }),
     )
   })
@@ -33,7 +33,7 @@ describe('renaming the model of a request', () => {
     ['{"model":"a","model":"b"}', /more than once/],
     // The same key to every reader of JSON.
     ['{"model":"a","mod\\u0065l":"b"}', /more than once/],
-    ['{"model":"a","models":["b"]}', /Name one model|name one model/],
+    ['{"model":"a","models":["b"]}', /name one model/],
     ['{"model":5}', /"model" that is a string/],
     [`{"model":"${'x'.repeat(300)}"}`, /at most 256/],
     ['["model"]', /must be a JSON object/],
