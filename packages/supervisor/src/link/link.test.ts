@@ -4,9 +4,9 @@ import { limits, newSessionId, type SessionId, type UpEvent } from '@corral/prot
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { encodeEvent } from '../spool/journal.ts'
 import { openSessionSpool, type SessionSpool } from '../spool/sessionSpool.ts'
-import { shortLinkTimers } from '../testing/bench.ts'
 import { createFolder } from '../testing/folder.ts'
 import { type LinkServer, startLinkServer } from '../testing/linkServer.ts'
+import { shortLinkTimers } from '../testing/shortTimers.ts'
 import { createLink, type Link } from './link.ts'
 import { RpcError } from './peer.ts'
 

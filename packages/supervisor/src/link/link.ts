@@ -73,7 +73,8 @@ export function createLink(options: {
           if (socket.readyState === WebSocket.OPEN) socket.send(text)
         },
         handle(method, params) {
-          if (method !== 'ack') return handlers.command(method, params)
+          // A command may arrive together with the welcome, before that is applied.
+          if (method !== 'ack') return welcomed.promise.then(() => handlers.command(method, params))
           const ack = ackSchema.safeParse(params)
           if (ack.success) outbox.acked(ack.data.session, ack.data.epoch, ack.data.n)
           else socket.close(linkClose.protocolError, 'bad ack')
@@ -89,6 +90,7 @@ export function createLink(options: {
       })
       const abandon = () => socket.terminate()
       closing.signal.addEventListener('abort', abandon)
+      const welcomed = Promise.withResolvers<void>()
       let greeted = false
       let lastHeardAt = performance.now()
       const heartbeat = setInterval(() => {
@@ -102,6 +104,7 @@ export function createLink(options: {
         const welcome = welcomeSchema.parse(await peer.request('hello', handlers.hello(), timers.helloMs))
         for (const session of handlers.welcome(welcome)) outbox.open(session)
         greeted = true
+        welcomed.resolve()
         current = { outbox, socket }
         log('info', 'connected', { linkId: welcome.linkId, sessions: welcome.sessions.length })
         outbox.pump()
@@ -151,9 +154,12 @@ export function createLink(options: {
     },
     pump: () => current?.outbox.pump(),
     greetAgain() {
-      if (!current) return
-      atOnce = true
-      current.socket.close(1000, 'a session without an epoch')
+      // The refusal that goes with it is sent first.
+      setImmediate(() => {
+        if (!current) return
+        atOnce = true
+        current.socket.close(1000, 'a session without an epoch')
+      })
     },
     drop: (session) => current?.outbox.drop(session),
     close: () => closing.abort(),

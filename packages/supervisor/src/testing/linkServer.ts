@@ -113,8 +113,11 @@ export async function startLinkServer(socketPath: string): Promise<LinkServer> {
       const found = look()
       if (found !== undefined && found !== false) return found
       if (performance.now() > deadline) {
-        const seen = events.map(({ type, data }) => `${type} ${JSON.stringify(data).slice(0, 120)}`).join('\n')
-        throw new Error(`Waited ${boundMs} ms for ${look}; received were:\n${seen}`)
+        const seen = events
+          .slice(-25)
+          .map(({ type, data }) => `${type} ${JSON.stringify(data).slice(0, 120)}`)
+          .join('\n')
+        throw new Error(`Waited ${boundMs} ms for ${look}; the last events were:\n${seen}`)
       }
       await new Promise((resolve) => setTimeout(resolve, 5))
     }

@@ -3,26 +3,8 @@ import { join } from 'node:path'
 import type { PrepareParams } from '@corral/protocol'
 import { describe, expect, it } from 'vitest'
 import { type Bench, createBench } from '../testing/bench.ts'
+import { prepareParams, repositoryUrl } from '../testing/commands.ts'
 import { commitTo, createRepository, git } from '../testing/repository.ts'
-
-const url = 'https://git.example.com/acme/app.git'
-
-const prepareParams = (bench: Bench, change: Partial<PrepareParams> = {}): PrepareParams => ({
-  session: bench.session,
-  attempt: 1,
-  workspacePath: bench.workspacePath,
-  home: bench.home,
-  repository: { url, doorUrl: join(bench.root, 'app.git') },
-  branch: { kind: 'session', name: `session/${bench.session}` },
-  shallow: false,
-  author: { name: 'Corral', email: 'corral@localhost' },
-  setupCommands: [],
-  setupFailure: 'fail',
-  environment: {},
-  gateway: { token: 'gateway-token' },
-  timeouts: { cloneMs: 20_000, setupCommandMs: 5_000 },
-  ...change,
-})
 
 async function prepared(bench: Bench, change: Partial<PrepareParams> = {}) {
   const params = prepareParams(bench, change)
@@ -36,11 +18,10 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     const end = await prepared(bench)
     const head = git(bench.workspacePath, 'rev-parse', 'HEAD')
     expect(end).toEqual({ ok: true, attempt: 1, branch: `session/${bench.session}`, baseCommit: head, reused: false })
-    expect(git(bench.workspacePath, 'config', 'remote.origin.url')).toBe(url)
+    expect(git(bench.workspacePath, 'config', 'remote.origin.url')).toBe(repositoryUrl)
     expect(git(bench.workspacePath, 'branch', '--show-current')).toBe(`session/${bench.session}`)
     expect(statSync(join(bench.home, '.gitconfig')).mode & 0o777).toBe(0o600)
     const steps = bench.server.events
@@ -58,7 +39,6 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     const first = await prepared(bench)
     writeFileSync(join(bench.workspacePath, 'mine.txt'), 'kept')
     const begunAt = performance.now()
@@ -75,7 +55,6 @@ describe('session.prepare', () => {
     mkdirSync(join(bench.workspacePath, '.git'), { recursive: true })
     writeFileSync(join(bench.workspacePath, '.git', 'corral.json'), '{"attempt": 1, "bra')
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     expect(await prepared(bench)).toMatchObject({ ok: true, reused: false })
   })
 
@@ -84,7 +63,6 @@ describe('session.prepare', () => {
     const repository = createRepository(join(bench.root, 'app.git'))
     const tip = commitTo(repository, `session/${bench.session}`, { 'work.txt': 'earlier' })
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     expect(await prepared(bench, { shallow: true })).toMatchObject({ ok: true, baseCommit: tip })
     expect(readFileSync(join(bench.workspacePath, 'work.txt'), 'utf8')).toBe('earlier')
   })
@@ -93,7 +71,6 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'), {})
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     expect(await prepared(bench)).toMatchObject({ ok: true, branch: `session/${bench.session}` })
     writeFileSync(join(bench.workspacePath, 'first.txt'), 'one\ntwo\n')
     expect(await bench.server.call('session.diff', { session: bench.session })).toMatchObject({
@@ -106,7 +83,6 @@ describe('session.prepare', () => {
     const repository = createRepository(join(bench.root, 'app.git'))
     const tip = commitTo(repository, 'develop', { 'develop.txt': 'x' })
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     expect(await prepared(bench, { branch: { kind: 'upstream', name: 'nowhere' } })).toEqual({
       ok: false,
       attempt: 1,
@@ -124,7 +100,6 @@ describe('session.prepare', () => {
   it('fails with clone_failed, and without what git printed, when there is no such repository', async () => {
     await using bench = await createBench()
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     expect(await prepared(bench)).toEqual({
       ok: false,
       attempt: 1,
@@ -137,7 +112,6 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     const commands = [`printf '\\033[31m%s\\033[0m %s\\n' "$GREETING" "$HOME"`, 'echo oops >&2; pwd']
     const end = await prepared(bench, { setupCommands: commands, environment: { GREETING: 'hi', HOME: '/elsewhere' } })
     expect(end).toMatchObject({ ok: true })
@@ -151,7 +125,6 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     const setupCommands = ['exit 3', 'touch second']
     expect(await prepared(bench, { setupCommands })).toMatchObject({
       ok: false,
@@ -172,7 +145,6 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     const timeouts = { cloneMs: 20_000, setupCommandMs: 200 }
     const end = await prepared(bench, { setupCommands: ['sleep 60 & sleep 60'], timeouts })
     expect(end).toMatchObject({
@@ -185,7 +157,6 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     await bench.server.call('session.prepare', prepareParams(bench, { setupCommands: ['sleep 60'] }))
     await bench.server.event('status', ({ data }) => data.step === 'setup')
     expect(await prepared(bench, { attempt: 2 })).toMatchObject({ ok: true, attempt: 2 })
@@ -196,11 +167,9 @@ describe('session.prepare', () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[0])
     await prepared(bench)
     rmSync(bench.workspacePath, { recursive: true })
     await bench.start()
-    await bench.server.until(() => bench.server.hellos[1])
     expect(bench.server.hellos[1]?.sessions[0]?.workspace).toEqual({ attempt: 1, state: 'ready' })
     expect(await prepared(bench, { attempt: 2 })).toMatchObject({ ok: true, reused: false })
   })

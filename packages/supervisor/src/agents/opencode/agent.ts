@@ -3,7 +3,7 @@
  * started with stays the same; its history lies in the session's home and outlives it.
  */
 import { createHash } from 'node:crypto'
-import { type ExecuteParams, type KilocodeData, messageInfoSchema, type SessionId } from '@corral/protocol'
+import type { ExecuteParams, KilocodeData, SessionId } from '@corral/protocol'
 import { z } from 'zod'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
@@ -17,6 +17,7 @@ import { agentMessageId } from './messageIds.ts'
 import { createProjection, type Projection } from './projection.ts'
 import { type AgentServer, AgentUnavailable, startServer } from './server.ts'
 import { createTurn, readTurn, type Turn, tellSubAgents } from './turn.ts'
+import { createWatch, type Watch } from './watch.ts'
 
 type Running = {
   key: string
@@ -37,8 +38,10 @@ export type OpencodeAgentOptions = {
   log: Log
 }
 
+/** A supervisor that was restarted has no timeout from the server yet. */
+const recoverStartMs = 60_000
+
 const askSchema = z.looseObject({ id: z.string() })
-const partOfSchema = z.looseObject({ messageID: z.string() })
 
 export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
   const { session, environment, gatewayOrigin, timers, log } = options
@@ -74,14 +77,24 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     }
   }
 
-  async function openSession(key: string, server: AgentServer, params: ExecuteParams): Promise<Running> {
+  /** `projection` is there already when the agent died and this one goes on in its place. */
+  /** `projection` is there already when the agent died and this one goes on in its place. */
+  async function openSession(
+    server: AgentServer,
+    params: ExecuteParams,
+    feed: AbortController,
+    projection = createProjection({
+      root: params.agentSessionId,
+      coalesceMs: timers.coalesceMs,
+      emit: (data) => tell(data),
+    }),
+  ): Promise<Running> {
     const { api } = server
     const root = params.agentSessionId
-    const feed = new AbortController()
-    const projection = createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
     await api.openSession(root)
-    const [agents] = await Promise.all([
+    const [agents, models] = await Promise.all([
       api.agents(),
+      api.models(),
       api.setTitle(root, params.title),
       openFeed({
         api,
@@ -99,8 +112,11 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         },
       }),
     ])
+    // An agent that finds fault with a configuration goes on without it, and would ask for permissions and models.
+    if (!models.includes(`${providerId}/${params.model.id}`))
+      throw new AgentUnavailable('The agent did not take its configuration.', `it has ${models.length} other models`)
     const modes = agents.filter(({ mode, hidden }) => mode !== 'subagent' && !hidden).map(({ name }) => name)
-    return { key, server, projection, modes, closeFeed: () => feed.abort() }
+    return { key: keyOf(params), server, projection, modes, closeFeed: () => feed.abort() }
   }
 
   /** None should come, since nothing is configured to ask; one that does must not wait for ever. */
@@ -112,20 +128,23 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     refusal.catch((error: unknown) => log('warn', 'an ask could not be refused', { session, error: errorText(error) }))
   }
 
-  async function ready(params: ExecuteParams, sink: TurnSink, signal: AbortSignal): Promise<Running> {
-    const key = keyOf(params)
-    if (running && running.key === key && (await running.server.api.healthy(timers.healthProbeMs))) return running
+  async function ready(params: ExecuteParams, { steps }: TurnSink, signal: AbortSignal): Promise<Running> {
+    if (running?.key === keyOf(params) && (await running.server.api.healthy(timers.healthProbeMs))) return running
     await stop()
-    const server = await sink.steps.run('agent_start', 'Starting the agent', () => startTwice(params, signal))
+    const server = await steps.run('agent_start', 'Starting the agent', () => startTwice(params, signal))
+    return steps.run('agent_session', "Opening the agent's session", () => keep(server, params))
+  }
+
+  async function keep(server: AgentServer, params: ExecuteParams, projection?: Projection): Promise<Running> {
+    const feed = new AbortController()
     try {
-      running = await sink.steps.run('agent_session', "Opening the agent's session", () =>
-        openSession(key, server, params),
-      )
+      running = await openSession(server, params, feed, projection)
+      return running
     } catch (error) {
+      feed.abort()
       await server.end()
       throw error
     }
-    return running
   }
 
   async function stop(): Promise<void> {
@@ -152,26 +171,40 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     })
   }
 
-  /** Reads from a server that was started anew what its dead predecessor did in this turn. */
-  async function recover(reference: StartParams, startMs: number, signal: AbortSignal): Promise<void> {
-    const root = reference.agentSessionId
-    const server = await start(reference, startMs, signal)
+  /** What the agent's history has of a turn beyond what was told when its process died. */
+  async function tellRest({ api }: AgentServer, projection: Projection, turn: TurnReference): Promise<void> {
+    for (const message of await readTurn(api, turn.agentSessionId, turn.messageId)) projection.history(message)
+    await tellSubAgents(api, projection)
+    projection.event({
+      type: 'session.status',
+      properties: { sessionID: turn.agentSessionId, status: { type: 'idle' } },
+    })
+    projection.flush()
+  }
+
+  /** In place of the one that died; the next message finds it warm. */
+  async function revive({ projection }: Running, params: ExecuteParams, signal: AbortSignal): Promise<void> {
+    await stop()
     try {
-      const projection = createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
-      for (const message of await readTurn(server.api, root, reference.messageId)) projection.history(message)
-      await tellSubAgents(server.api, projection)
-      projection.flush()
-    } finally {
-      await server.end()
+      const { server } = await keep(await start(params, params.timeouts.agentStartMs, signal), params, projection)
+      await tellRest(server, projection, params)
+    } catch (error) {
+      if (!signal.aborted) log('warn', 'the rest of the turn could not be read', { session, error: errorText(error) })
     }
   }
 
   return {
     stop,
     async recover(reference, sink, signal) {
-      const watch = createWatch(reference, sink)
-      tell = watch.tell
-      await recover(reference, 60_000, signal)
+      tell = createWatch(reference, sink).tell
+      const server = await start(reference, recoverStartMs, signal)
+      try {
+        const root = reference.agentSessionId
+        const projection = createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
+        await tellRest(server, projection, reference)
+      } finally {
+        await server.end()
+      }
     },
     async run(params, sink, signal): Promise<TurnEnd> {
       const watch = createWatch(params, sink)
@@ -188,10 +221,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         const end = await handOver(agent, turn, params, sink, watch, signal)
         if (end !== 'gone') return end
         log('warn', 'the agent died in the middle of a turn', { session, lastWords: await agent.server.ended })
-        await stop()
-        await recover(params, params.timeouts.agentStartMs, signal).catch((error: unknown) => {
-          log('warn', 'the rest of the turn could not be read', { session, error: errorText(error) })
-        })
+        await revive(agent, params, signal)
         if (signal.aborted) return { result: 'stopped' }
         return { result: 'failed', reason: 'agent_restarted', message: 'The agent ended in the middle of the work.' }
       } catch (error) {
@@ -214,7 +244,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     current: Turn,
     params: ExecuteParams,
     sink: TurnSink,
-    watch: ReturnType<typeof createWatch>,
+    watch: Watch,
     signal: AbortSignal,
   ): Promise<TurnEnd | 'gone'> {
     const gone = agent.server.ended.then(() => 'gone' as const)
@@ -242,41 +272,3 @@ function keyOf({ agent, environment, model, gateway, workspacePath, home }: Exec
   const all = JSON.stringify([agent, environment, id, wire, gateway, workspacePath, home])
   return createHash('sha256').update(all).digest('hex')
 }
-
-/** Notices in what is told that the turn has begun, and its first sign of life. */
-function createWatch(turn: TurnReference, sink: Pick<TurnSink, 'kilocode' | 'begun'>) {
-  let begun = false
-  let first: ((state: 'ok' | 'failed') => void) | null = null
-
-  function isAnswer({ type, properties }: KilocodeData): boolean {
-    if (type !== 'message.updated') return false
-    const info = messageInfoSchema.safeParse(properties.info).data
-    return info?.role === 'assistant' && (info.sessionID !== turn.agentSessionId || info.parentID === turn.messageId)
-  }
-
-  return {
-    tell(data: KilocodeData): void {
-      if (!begun && isAnswer(data)) {
-        begun = true
-        sink.begun()
-      }
-      if (first && begun && data.type.startsWith('message.part.')) {
-        const message = partOfSchema.safeParse(properties(data)).data?.messageID
-        if (message !== turn.messageId) {
-          first('ok')
-          first = null
-        }
-      }
-      sink.kilocode(data)
-    },
-    awaitFirst(close: (state: 'ok' | 'failed') => void): void {
-      first = close
-    },
-    end(): void {
-      first?.('failed')
-      first = null
-    },
-  }
-}
-
-const properties = (data: KilocodeData): unknown => data.properties.part ?? data.properties

@@ -12,15 +12,18 @@ const boundMs = 30_000
 const firstCallMs = 60_000
 
 const assistantSchema = messageInfoSchema.extend({
-  parentID: z.string().optional(),
-  error: z.looseObject({ name: z.string(), data: z.looseObject({}).optional() }).optional(),
-  time: z.looseObject({ created: z.number(), completed: z.number().optional() }),
+  parentID: z.string().nullish(),
+  error: z.looseObject({ name: z.string(), data: z.looseObject({}).nullish() }).nullish(),
+  time: z.looseObject({ created: z.number(), completed: z.number().nullish() }),
 })
 const messageSchema = z.looseObject({ info: assistantSchema, parts: z.array(partSchema) })
 const messagesSchema = z.array(messageSchema)
 const statusesSchema = z.record(z.string(), z.looseObject({ type: z.string() }))
-const sessionSchema = z.looseObject({ id: z.string(), time: z.looseObject({ created: z.number() }).optional() })
-const agentsSchema = z.array(z.looseObject({ name: z.string(), mode: z.string(), hidden: z.boolean().optional() }))
+const sessionSchema = z.looseObject({ id: z.string() })
+const providersSchema = z.looseObject({
+  providers: z.array(z.looseObject({ id: z.string(), models: z.record(z.string(), z.unknown()) })),
+})
+const agentsSchema = z.array(z.looseObject({ name: z.string(), mode: z.string(), hidden: z.boolean().nullish() }))
 
 export type AgentMessage = z.infer<typeof messageSchema>
 export type AgentError = NonNullable<AgentMessage['info']['error']>
@@ -70,6 +73,11 @@ export function createAgentApi({ origin, username, password }: { origin: string 
     /** A title of ours keeps the agent from asking a model for one. */
     setTitle: (id: string, title: string) => call('PATCH', `/session/${id}`, { body: { title } }),
     agents: () => read(agentsSchema, '/agent', firstCallMs),
+    /** `<provider>/<model>` of every model that the agent may use. */
+    async models(): Promise<string[]> {
+      const { providers } = await read(providersSchema, '/config/providers', firstCallMs)
+      return providers.flatMap(({ id, models }) => Object.keys(models).map((model) => `${id}/${model}`))
+    },
     prompt: (id: string, prompt: Prompt) => call('POST', `/session/${id}/prompt_async`, { body: prompt }),
     abort: (id: string, timeoutMs: number) => call('POST', `/session/${id}/abort`, { timeoutMs }),
     /** Sessions that are not idle. */

@@ -7,6 +7,8 @@ import type { ExecuteParams } from '@corral/protocol'
 
 export const providerId = 'corral'
 
+const dayMs = 86_400_000
+
 export type ServeAccess = { username: string; password: string }
 
 type ModelAccess = Pick<ExecuteParams, 'model' | 'gateway'>
@@ -84,7 +86,8 @@ function provider({ model, gateway }: ModelAccess, gatewayOrigin: string) {
       // How long a model may be silent is decided in one place, and that is not here.
       timeout: false,
       headerTimeout: false,
-      chunkTimeout: false,
+      // Kilo takes no `false` here, and would silently start without all of this configuration.
+      chunkTimeout: dayMs,
     },
     models: {
       [model.id]: {

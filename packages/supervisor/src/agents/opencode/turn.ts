@@ -17,7 +17,7 @@ const settleMs = 2_000
 const lookMs = 50
 
 const errorEventSchema = z.looseObject({
-  error: z.looseObject({ name: z.string(), data: z.looseObject({}).optional() }),
+  error: z.looseObject({ name: z.string(), data: z.looseObject({}).nullish() }),
 })
 
 export type Turn = {
@@ -56,7 +56,7 @@ export function createTurn(options: {
     for (const message of answer) projection.history(message)
     if (broken) await tellSubAgents(api, projection)
     projection.flush()
-    const failure = last ? last.info.error : error
+    const failure = last ? (last.info.error ?? undefined) : error
     return last && !failure ? { result: 'completed' } : { result: 'failed', ...failureOf(failure) }
   }
 
@@ -158,5 +158,5 @@ export async function tellSubAgents(api: AgentApi, projection: Projection): Prom
 
 function isFinished(answer: AgentMessage[]): boolean {
   const info = answer.at(-1)?.info
-  return info !== undefined && (info.time.completed !== undefined || info.error !== undefined)
+  return Boolean(info && (info.time.completed || info.error))
 }

@@ -1,0 +1,191 @@
+/** The real agents with the scripted model behind the real door: what their turns become in the log. */
+import { join } from 'node:path'
+import { type ExecuteParams, newAgentSessionId } from '@corral/protocol'
+import { type ScriptedModelControl, scriptedModelControl, startScriptedModel } from '@corral/scripted-model'
+import { describe, expect, it } from 'vitest'
+import { agentMark, processesWith } from '../../host/processes.ts'
+import { type Bench, createBench } from '../../testing/bench.ts'
+import { executeParams, prepareParams } from '../../testing/commands.ts'
+import { startGateway } from '../../testing/gateway.ts'
+import { installedAgent } from '../../testing/installedAgent.ts'
+import type { Received } from '../../testing/linkServer.ts'
+import { createRepository } from '../../testing/repository.ts'
+
+const store = process.env.CORRAL_AGENTS_DIR
+const opencode = installedAgent('opencode@1.18.33', store)
+const kilo = installedAgent('kilo@7.7.2', store)
+const boundMs = 60_000
+
+/** A prepared workspace, the model, and turns of one conversation. */
+async function createConversation(agent: ExecuteParams['agent']) {
+  const bench = await createBench()
+  const model = await startScriptedModel()
+  const gateway = await startGateway(join(bench.root, 'gateway.sock'), model.port)
+  createRepository(join(bench.root, 'app.git'))
+  const agentSessionId = newAgentSessionId()
+  const of = (params: ExecuteParams) =>
+    bench.server.events.filter(({ executionId }) => executionId === params.executionId)
+  return {
+    bench,
+    control: scriptedModelControl(model.url),
+    agentSessionId,
+    of,
+    async prepare() {
+      await bench.server.call('session.prepare', prepareParams(bench))
+      await bench.server.event('prepared')
+    },
+    async ask(text: string, change: Partial<ExecuteParams> = {}): Promise<ExecuteParams> {
+      const params = executeParams(bench, agent, text, { agentSessionId, ...change })
+      await bench.server.call('session.execute', params)
+      return params
+    },
+    end: (params: ExecuteParams): Promise<Received> =>
+      bench.server.until(() => of(params).find(({ type }) => type === 'outcome' || type === 'stopped'), boundMs),
+    async [Symbol.asyncDispose]() {
+      await bench[Symbol.asyncDispose]()
+      gateway.close()
+      await model.close()
+    },
+  }
+}
+
+const kilocode = (events: Received[], type: string) =>
+  events.flatMap(({ type: outer, data }) => (outer === 'kilocode' && data.type === type ? [data.properties] : []))
+
+const textOf = (events: Received[]): string[] =>
+  kilocode(events, 'message.part.updated').flatMap((properties) => {
+    const { part } = Object(properties)
+    return part.type === 'text' && part.time?.end ? [part.text] : []
+  })
+
+const messagesAsked = async (control: ScriptedModelControl) =>
+  (await control.requests()).map(({ scenario, messages }) => `${scenario} ${messages}`)
+
+async function killAgent(bench: Bench): Promise<void> {
+  const [leader] = processesWith(agentMark(bench.session))
+  expect(leader).toBeDefined()
+  if (leader) process.kill(leader.pid, 'SIGKILL')
+}
+
+const skip = (found: typeof opencode) => ('missing' in found ? found.missing : false)
+const agentOf = (found: typeof opencode): ExecuteParams['agent'] => {
+  if ('missing' in found) throw new Error(found.missing)
+  return found.agent
+}
+
+describe('OpenCode', () => {
+  it('plays a conversation: answers, sub-agents, a stop, its own death', { timeout: 120_000 }, async (context) => {
+    if (skip(opencode)) return context.skip(String(skip(opencode)))
+    await using conversation = await createConversation(agentOf(opencode))
+    const { bench, control, ask, end, of } = conversation
+    await bench.start()
+    await conversation.prepare()
+
+    // An answer, under our ids and our title.
+    const first = await ask('play: say "Hello there friend" | write hello.txt "hi" | say "written"')
+    expect((await end(first)).data).toMatchObject({
+      result: 'completed',
+      begun: true,
+      workspace: { branch: `session/${bench.session}`, diff: { files: [{ path: 'hello.txt', status: 'added' }] } },
+    })
+    const events = of(first)
+    expect(events.map(({ type }) => type).filter((type) => type !== 'kilocode' && type !== 'status')).toEqual([
+      'accepted',
+      'started',
+      'outcome',
+    ])
+    const steps = events.filter(({ type, data }) => type === 'status' && data.state !== 'running')
+    expect(steps.map(({ data }) => `${data.step} ${data.state}`)).toEqual([
+      'agent_start ok',
+      'agent_session ok',
+      'prompt_send ok',
+      'first_event ok',
+    ])
+    expect(kilocode(events, 'message.updated')[0]).toMatchObject({
+      info: { id: first.messageId, role: 'user', sessionID: conversation.agentSessionId },
+    })
+    expect(kilocode(events, 'message.updated')[1]).toMatchObject({ info: { parentID: first.messageId } })
+    expect(JSON.stringify(events)).not.toContain('zCorral')
+    expect(kilocode(events, 'session.updated').at(-1)).toMatchObject({ info: { title: first.title } })
+    const deltas = kilocode(events, 'message.part.delta').map((properties) => Object(properties).delta)
+    expect(deltas.join('')).toBe('Hello there friendwritten')
+    expect(textOf(events)).toEqual(['Hello there friend', 'written'])
+
+    // A follow-up whose id was minted long before, answered with the whole history.
+    const second = await ask('play: say "and again"', { messageId: 'msg_000000000000AAAAAAAAAAAAAA' })
+    expect((await end(second)).data).toMatchObject({ result: 'completed' })
+    expect(await messagesAsked(control)).toEqual(['play 2', 'play 4', 'play 6'])
+
+    // A sub-agent's end is not the turn's end, and its work is told.
+    const third = await ask('play: task "Look" { say "from below" } | say "from above"')
+    expect((await end(third)).data).toMatchObject({ result: 'completed' })
+    expect(textOf(of(third))).toEqual(['from below', 'from above'])
+    const idle = kilocode(of(third), 'session.status').filter((properties) => Object(properties).status.type === 'idle')
+    expect(idle).toHaveLength(2)
+
+    // Stopped in the middle: nothing runs, no outcome, and it never runs again.
+    const fourth = await ask('play: say "before " | gate hold | say "after"')
+    await control.waitAtGate('hold', boundMs)
+    const stop = { session: bench.session, executionId: fourth.executionId, attempt: 1 }
+    await bench.server.call('session.interrupt', stop)
+    expect((await end(fourth)).type).toBe('stopped')
+    await expect(bench.server.call('session.execute', { ...fourth, attempt: 2 })).rejects.toThrow('interrupted')
+
+    // Killed in the middle of a tool: told as begun, its tools are gone, and the next message works.
+    const fifth = await ask('play: say "look" | bash "echo up; sleep 600" | say "after"')
+    await bench.server.until(() => JSON.stringify(of(fifth)).includes('"output":"up\\n"'), boundMs)
+    await killAgent(bench)
+    expect((await end(fifth)).data).toMatchObject({ result: 'failed', reason: 'agent_restarted', begun: true })
+    expect(processesWith(agentMark(bench.session))).toHaveLength(1)
+    const sixth = await ask('play: fail 402')
+    expect((await end(sixth)).data).toMatchObject({ result: 'failed', reason: 'insufficient_credits' })
+    const seventh = await ask('play: say "still here"')
+    expect((await end(seventh)).data).toMatchObject({ result: 'completed' })
+    expect(textOf(of(seventh))).toEqual(['still here'])
+  })
+
+  it('goes on after its supervisor was killed in the middle of a turn', { timeout: 120_000 }, async (context) => {
+    if (skip(opencode)) return context.skip(String(skip(opencode)))
+    await using conversation = await createConversation(agentOf(opencode))
+    const { bench, ask, end, of } = conversation
+    const supervisor = await bench.startProcess()
+    await conversation.prepare()
+    const first = await ask('play: say "one two three" | bash "echo done; sleep 600"')
+    await bench.server.until(() => JSON.stringify(of(first)).includes('"output":"done\\n"'), boundMs)
+    await bench.server.close()
+    supervisor.kill('SIGKILL')
+    await bench.server.listen()
+
+    bench.server.assign(bench.session, { mayRun: first.executionId })
+    await bench.startProcess()
+    expect(bench.server.hellos.at(-1)).toMatchObject({
+      incarnation: 2,
+      sessions: [
+        { running: { executionId: first.executionId, attempt: 1, begun: true }, workspace: { state: 'ready' } },
+      ],
+    })
+    expect((await end(first)).data).toMatchObject({ result: 'failed', reason: 'agent_restarted', begun: true })
+    expect(textOf(of(first))).toContain('one two three')
+    expect(processesWith(agentMark(bench.session))).toEqual([])
+
+    const second = await ask('play: say "on we go"')
+    expect((await end(second)).data).toMatchObject({ result: 'completed' })
+    expect(textOf(of(second))).toEqual(['on we go'])
+  })
+})
+
+describe('Kilo', () => {
+  it('answers a follow-up with an older id with the whole history', { timeout: 120_000 }, async (context) => {
+    if (skip(kilo)) return context.skip(String(skip(kilo)))
+    await using conversation = await createConversation(agentOf(kilo))
+    const { bench, control, ask, end, of } = conversation
+    await bench.start()
+    await conversation.prepare()
+    const first = await ask('play: say "one"')
+    expect((await end(first)).data).toMatchObject({ result: 'completed' })
+    const second = await ask('play: say "two"', { messageId: 'msg_000000000000AAAAAAAAAAAAAA' })
+    expect((await end(second)).data).toMatchObject({ result: 'completed' })
+    expect([textOf(of(first)), textOf(of(second))]).toEqual([['one'], ['two']])
+    expect(await messagesAsked(control)).toEqual(['play 2', 'play 4'])
+  })
+})

@@ -1,0 +1,169 @@
+import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ExecuteParams, newExecutionId, newSessionId } from '@corral/protocol'
+import { describe, expect, it } from 'vitest'
+import { processesWith, sessionMark } from '../host/processes.ts'
+import { type Bench, createBench } from '../testing/bench.ts'
+import { executeParams, prepareParams } from '../testing/commands.ts'
+import { createRepository, git } from '../testing/repository.ts'
+
+/** Programs that are no agent, for what happens around one. */
+const program = (bench: Bench, script: string): ExecuteParams['agent'] => {
+  const command = join(bench.root, `agent-${Math.random().toString(36).slice(2)}`)
+  writeFileSync(command, `#!/bin/sh\n${script}\n`)
+  chmodSync(command, 0o755)
+  return { name: 'none', version: '1.0.0', kind: 'opencode', command }
+}
+const endsAtOnce = (bench: Bench) => program(bench, 'exit 1')
+const neverAnswers = (bench: Bench) => program(bench, 'sleep 600 & setsid sleep 600')
+
+async function prepare(bench: Bench): Promise<void> {
+  createRepository(join(bench.root, 'app.git'))
+  await bench.server.call('session.prepare', prepareParams(bench))
+  await bench.server.event('prepared')
+}
+
+const typesOf = (bench: Bench, { executionId }: ExecuteParams) =>
+  bench.server.events.filter((event) => event.executionId === executionId).map(({ type }) => type)
+
+describe('a session', () => {
+  it('takes no execution before its workspace is prepared', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    const params = executeParams(bench, endsAtOnce(bench), 'hello')
+    await expect(bench.server.call('session.execute', params)).rejects.toThrow('1: The workspace is not prepared.')
+  })
+
+  it('tells an agent that cannot be started, as not begun, and is ready for the next', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    for (let i = 0; i < 2; i++) {
+      const params = executeParams(bench, endsAtOnce(bench), 'hello')
+      await bench.server.call('session.execute', params)
+      const outcome = await bench.server.event('outcome', ({ executionId }) => executionId === params.executionId)
+      expect(outcome.data).toMatchObject({ result: 'failed', reason: 'agent_unavailable', begun: false })
+      expect(typesOf(bench, params)).toEqual(['accepted', 'status', 'status', 'outcome'])
+    }
+  })
+
+  it('runs one execution at a time, and the same one once', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    const params = executeParams(bench, neverAnswers(bench), 'hello')
+    await bench.server.call('session.execute', params)
+    await bench.server.call('session.execute', params)
+    const other = { ...params, executionId: newExecutionId() }
+    await expect(bench.server.call('session.execute', other)).rejects.toThrow('3: Another execution is running.')
+    const again = prepareParams(bench, { attempt: 2 })
+    await expect(bench.server.call('session.prepare', again)).rejects.toThrow('3: ')
+    expect(bench.server.events.filter(({ type }) => type === 'accepted')).toHaveLength(1)
+  })
+
+  it('stops an execution that is still starting, with everything that it has started', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    const params = executeParams(bench, neverAnswers(bench), 'hello')
+    await bench.server.call('session.execute', params)
+    await bench.server.until(() => processesWith(sessionMark(bench.session)).length >= 3)
+    const { session, executionId, attempt } = params
+    await bench.server.call('session.interrupt', { session, executionId, attempt })
+    await bench.server.event('stopped', (event) => event.executionId === executionId)
+    expect(processesWith(sessionMark(bench.session))).toEqual([])
+    expect(typesOf(bench, params)).not.toContain('outcome')
+  })
+
+  it('refuses an execution that was interrupted before it came, also after a restart', async () => {
+    await using bench = await createBench()
+    const supervisor = await bench.start()
+    await prepare(bench)
+    const params = executeParams(bench, endsAtOnce(bench), 'hello')
+    const { session, executionId, attempt } = params
+    await bench.server.call('session.interrupt', { session, executionId, attempt })
+    await bench.server.event('stopped', (event) => event.executionId === executionId)
+    await expect(bench.server.call('session.execute', params)).rejects.toThrow('2: This execution was interrupted.')
+    await supervisor.stop()
+    await bench.start()
+    await expect(bench.server.call('session.execute', { ...params, attempt: 2 })).rejects.toThrow('2: ')
+  })
+
+  it('ends what may no longer run when it comes back', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    const params = executeParams(bench, neverAnswers(bench), 'hello')
+    await bench.server.call('session.execute', params)
+    bench.server.assign(bench.session, { mayRun: params.executionId })
+    bench.server.cut()
+    await bench.server.until(() => bench.server.hellos.length === 2)
+    expect(bench.server.hellos[1]?.sessions[0]?.running).toMatchObject({
+      executionId: params.executionId,
+      begun: false,
+    })
+    expect(typesOf(bench, params)).not.toContain('stopped')
+    bench.server.assign(bench.session, { mayRun: null })
+    bench.server.cut()
+    await bench.server.event('stopped', (event) => event.executionId === params.executionId)
+  })
+
+  it('tells the death of its supervisor as not begun where the agent had not begun', async () => {
+    await using bench = await createBench()
+    const child = await bench.startProcess()
+    await prepare(bench)
+    const params = executeParams(bench, program(bench, '[ -e once ] && exit 1; touch once; sleep 600'), 'hello')
+    await bench.server.call('session.execute', params)
+    await bench.server.until(() => existsSync(join(bench.workspacePath, 'once')))
+    bench.server.assign(bench.session, { mayRun: params.executionId })
+    child.kill('SIGKILL')
+    await bench.start()
+    const outcome = await bench.server.event('outcome')
+    expect(outcome.data).toMatchObject({ result: 'failed', reason: 'agent_restarted', begun: false })
+    await bench.server.call('session.execute', { ...params, attempt: 2 })
+    await bench.server.event('accepted', ({ data }) => data.attempt === 2)
+  })
+
+  it('commits and pushes after an execution, and says when that is done', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    writeFileSync(join(bench.workspacePath, 'work.txt'), 'done')
+    const executionId = newExecutionId()
+    const timeouts = { stepMs: 10_000, pushMs: 10_000 }
+    const params = { session: bench.session, executionId, commitMessage: 'Work', push: true, timeouts }
+    await bench.server.call('session.finalize', params)
+    await bench.server.event('finalized', (event) => event.executionId === executionId)
+    const pushed = git(join(bench.root, 'app.git'), 'log', '-1', '--format=%B', `session/${bench.session}`)
+    expect(pushed).toBe(`Work\n\nCorral-Execution: ${executionId}`)
+  })
+
+  it('says hello again for a session that the welcome did not name', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    createRepository(join(bench.root, 'app.git'))
+    const later = newSessionId()
+    const params = prepareParams(bench, {
+      session: later,
+      workspacePath: join(bench.root, 'workspace', later),
+      home: join(bench.root, 'home', later),
+    })
+    bench.server.assign(later, { epoch: 3 })
+    await expect(bench.server.call('session.prepare', params)).rejects.toThrow('5: ')
+    await bench.server.until(() => bench.server.hellos.length === 2)
+    await bench.server.call('session.prepare', params)
+    await bench.server.event('prepared', ({ epoch, data }) => epoch === 3 && data.ok === true)
+  })
+
+  it('forgets a session that is released', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    await bench.server.call('session.release', { session: bench.session })
+    await bench.server.until(() => !existsSync(join(bench.stateDir, 'spool', bench.session)))
+    bench.server.release(bench.session)
+    bench.server.cut()
+    await bench.server.until(() => bench.server.hellos.length === 2)
+    expect(bench.server.hellos[1]?.sessions).toEqual([])
+  })
+})
