@@ -1,81 +1,107 @@
-/** Applies events to a transcript, one after the other, never changing the one it was given. */
+/** Applies events to a transcript. The one that was given stays as it is; what did not change is shared with it. */
 import { type Change, changesOf, type LogEvent } from './change.ts'
-import type { Transcript, TranscriptMessage, TranscriptPart } from './transcript.ts'
+import { mayGrow, type Transcript, type TranscriptMessage, type TranscriptPart } from './transcript.ts'
 
-/** Events that the transcript has seen already are skipped, so that a replay may overlap. */
-export function reduce(transcript: Transcript, event: LogEvent): Transcript {
-  if (event.seq <= transcript.seq) return transcript
-  const messages = changesOf(event).reduce((before, change) => apply(before, change, event.seq), transcript.messages)
-  return { messages, seq: event.seq }
+/** `events` in their order. Those that the transcript contains already are skipped, so that a replay may overlap. */
+export function reduce(transcript: Transcript, events: readonly LogEvent[]): Transcript {
+  const draft = createDraft(transcript)
+  let { seq } = transcript
+  for (const event of events) {
+    if (event.seq <= seq) continue
+    seq = event.seq
+    for (const change of changesOf(event)) apply(draft, change, seq)
+  }
+  return { ...draft.done(), seq }
 }
 
-type Messages = Transcript['messages']
-
-function apply(messages: Messages, change: Change, seq: number): Messages {
+function apply({ messages, partsOf, forgetParts }: Draft, change: Change, seq: number): void {
   switch (change.change) {
     case 'message': {
-      const known = messages.get(change.info.id) ?? newMessage(change.info.id, seq)
-      return withEntry(messages, change.info.id, {
-        ...known,
-        position: known.info ? known.position : seq,
-        info: change.info,
-        executionId: known.executionId ?? change.executionId,
-      })
+      const { info } = change
+      const known = messages.get(info.id)
+      const executionId = known?.executionId ?? change.executionId
+      messages.set(info.id, { info, position: known?.position ?? seq, executionId })
+      break
     }
     case 'part': {
       const { part } = change
-      const message = messages.get(part.messageID) ?? newMessage(part.messageID, seq)
-      const position = message.parts.get(part.id)?.position ?? seq
-      return withEntry(messages, message.id, {
-        ...message,
-        executionId: message.executionId ?? change.executionId,
-        parts: withEntry(message.parts, part.id, { part, position, foldedSeq: seq }),
-      })
+      const parts = partsOf(part.messageID)
+      parts.set(part.id, { part, position: parts.get(part.id)?.position ?? seq })
+      break
     }
     case 'delta': {
-      const message = messages.get(change.messageId)
-      const known = message?.parts.get(change.partId)
-      // The agent opens a part with a full update before its deltas; without it there is nothing that could grow.
-      if (!message || !known || seq <= known.foldedSeq) return messages
-      return withEntry(messages, message.id, {
-        ...message,
-        parts: withEntry(message.parts, change.partId, grown(known, change.field, change.text, seq)),
-      })
+      const parts = partsOf(change.messageId)
+      const known = parts.get(change.partId)
+      // A part is opened by a full update; without one there is nothing that could grow.
+      if (known && mayGrow(known.part)) parts.set(change.partId, grown(known, change.text))
+      break
     }
     case 'removeMessage':
-      return without(messages, change.messageId)
-    case 'removePart': {
-      const message = messages.get(change.messageId)
-      if (!message) return messages
-      return withEntry(messages, message.id, { ...message, parts: without(message.parts, change.partId) })
-    }
+      messages.delete(change.messageId)
+      forgetParts(change.messageId)
+      break
+    case 'removePart':
+      partsOf(change.messageId).delete(change.partId)
+      break
   }
 }
 
-/** A part with the new characters of one of its members. */
-export function grown(known: TranscriptPart, field: string, text: string, seq: number): TranscriptPart {
-  const before = known.part[field]
+function grown({ part, position }: TranscriptPart, text: string): TranscriptPart {
+  return { part: { ...part, text: (typeof part.text === 'string' ? part.text : '') + text }, position }
+}
+
+type Draft = {
+  messages: EditableMap<TranscriptMessage>
+  partsOf(messageId: string): EditableMap<TranscriptPart>
+  forgetParts(messageId: string): void
+  done(): Omit<Transcript, 'seq'>
+}
+
+function createDraft(transcript: Transcript): Draft {
+  const messages = editable(transcript.messages)
+  const touched = new Map<string, EditableMap<TranscriptPart>>()
   return {
-    ...known,
-    part: { ...known.part, [field]: (typeof before === 'string' ? before : '') + text },
-    foldedSeq: seq,
+    messages,
+    partsOf(messageId) {
+      const known = touched.get(messageId)
+      if (known) return known
+      const parts = editable(transcript.parts.get(messageId) ?? new Map())
+      touched.set(messageId, parts)
+      return parts
+    },
+    forgetParts: (messageId) => void touched.set(messageId, editable(new Map())),
+    done() {
+      const parts = editable(transcript.parts)
+      for (const [messageId, edited] of touched) {
+        const own = edited.result()
+        if (own.size === 0) parts.delete(messageId)
+        else if (own !== parts.get(messageId)) parts.set(messageId, own)
+      }
+      return { messages: messages.result(), parts: parts.result() }
+    },
   }
 }
 
-const newMessage = (id: string, position: number): TranscriptMessage => ({
-  id,
-  info: null,
-  position,
-  executionId: null,
-  parts: new Map(),
-})
-
-function withEntry<V>(map: ReadonlyMap<string, V>, key: string, value: V): ReadonlyMap<string, V> {
-  return new Map(map).set(key, value)
+type EditableMap<V> = {
+  get(key: string): V | undefined
+  set(key: string, value: V): void
+  delete(key: string): void
+  result(): ReadonlyMap<string, V>
 }
 
-function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {
-  const rest = new Map(map)
-  rest.delete(key)
-  return rest
+/** A view of a map that copies it at the first change. */
+function editable<V>(original: ReadonlyMap<string, V>): EditableMap<V> {
+  let copy: Map<string, V> | null = null
+  const own = () => {
+    copy ??= new Map(original)
+    return copy
+  }
+  return {
+    get: (key) => (copy ?? original).get(key),
+    set: (key, value) => void own().set(key, value),
+    delete(key) {
+      if ((copy ?? original).has(key)) own().delete(key)
+    },
+    result: () => copy ?? original,
+  }
 }

@@ -8,13 +8,12 @@ export function assistantText(
   which: { executionId: ExecutionId; agentSessionId: string },
 ): { messageId: string; text: string } | null {
   for (const { message, parts } of orderedMessages(transcript).toReversed()) {
-    if (message.executionId !== which.executionId || message.info.role !== 'assistant') continue
-    if (message.info.sessionID !== which.agentSessionId) continue
-    const text = parts
-      .filter((part) => part.type === 'text')
-      .map((part) => (typeof part.text === 'string' ? part.text : ''))
-      .join('')
-    if (text !== '') return { messageId: message.id, text }
+    const { info, executionId } = message
+    if (executionId !== which.executionId || info.role !== 'assistant' || info.sessionID !== which.agentSessionId) {
+      continue
+    }
+    const text = parts.map((part) => (part.type === 'text' && typeof part.text === 'string' ? part.text : '')).join('')
+    if (text !== '') return { messageId: info.id, text }
   }
   return null
 }

@@ -1,8 +1,16 @@
 import type { EventsFrame, ExecutionId, SessionId } from '@corral/protocol'
-import { emptyTranscript, type LogEvent, orderedMessages, reduce, type Transcript } from '@corral/transcript'
+import {
+  emptyTranscript,
+  type LogEvent,
+  logEventOf,
+  orderedMessages,
+  reduce,
+  type Transcript,
+} from '@corral/transcript'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { applyTranscript, readTranscript } from '../sessions/transcript.ts'
+import { applyTranscript } from '../sessions/applyTranscript.ts'
+import { readTranscript } from '../sessions/readTranscript.ts'
 import { addSession, type LogUnderTest, openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
 
@@ -56,15 +64,10 @@ async function storedEvents(session: SessionId): Promise<LogEvent[]> {
   const upTo = await it.log.lastSeq(session)
   const read: LogEvent[] = []
   for await (const frames of it.log.replay(session, { after: 0, upTo })) {
-    for (const { text } of frames) {
-      const envelope = JSON.parse(text)
-      read.push({ ...envelope, seq: envelope.eventId, type: envelope.streamEventType, at: 0 })
-    }
+    for (const { text } of frames) read.push(logEventOf(JSON.parse(text)))
   }
   return read
 }
-
-const applied = (to: Transcript, log: LogEvent[]) => log.reduce(reduce, to)
 
 /** What a reader sees: messages that have come, and no numbers, which compaction may move. */
 const content = (transcript: Transcript) =>
@@ -82,13 +85,13 @@ describe('compaction of an execution', () => {
         const session = await addSession(it.database)
         await offer(session, 1, sent)
         const before = await storedEvents(session)
-        const whole = content(applied(emptyTranscript, before))
+        const whole = content(reduce(emptyTranscript, before))
         await compact(session)
         const after = await storedEvents(session)
         expect(after.some(({ data }) => JSON.stringify(data).includes('message.part.delta'))).toBe(false)
         for (let cursor = 0; cursor <= before.length; cursor++) {
-          const seen = applied(emptyTranscript, before.slice(0, cursor))
-          expect(content(applied(seen, after))).toEqual(whole)
+          const seen = reduce(emptyTranscript, before.slice(0, cursor))
+          expect(content(reduce(seen, after))).toEqual(whole)
         }
         expect(content(await readTranscript(it.database.orm, session))).toEqual(whole)
         expect(await compact(session)).toBe(0)
@@ -121,7 +124,7 @@ describe('compaction of an execution', () => {
     await compact(session)
     await offer(session, 4, [delta('msg_1', 'prt_a', 'C')])
     await compact(session)
-    const texts = content(applied(emptyTranscript, await storedEvents(session))).flatMap(({ parts }) =>
+    const texts = content(reduce(emptyTranscript, await storedEvents(session))).flatMap(({ parts }) =>
       parts.map(({ text }) => text),
     )
     expect(texts).toEqual(['ABC'])

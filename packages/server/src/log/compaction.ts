@@ -6,7 +6,7 @@
  * Storage so grows with the transcript and not with the stream.
  */
 import type { ExecutionId, Part, SessionId } from '@corral/protocol'
-import { changesOf, grown, type TranscriptPart } from '@corral/transcript'
+import { changesOf, reduce } from '@corral/transcript'
 import { sessionUuid } from '../database/columns.ts'
 import type { Tx } from '../database/transaction.ts'
 import type { AppendIn } from './append.ts'
@@ -85,23 +85,25 @@ async function appendWhole(
 ): Promise<number> {
   const part = partOf(update)
   if (!part) throw new Error(`event ${update.seq} of ${sessionId} is no update of a part`)
-  let whole: TranscriptPart = { part, position: update.seq, foldedSeq: update.seq }
-  for (const delta of deltas) {
-    if (delta.seq <= update.seq) continue
-    for (const change of changesOf({ seq: delta.seq, type: 'kilocode', data: JSON.parse(delta.data), at: 0 })) {
-      if (change.change === 'delta') whole = grown(whole, change.field, change.text, delta.seq)
-    }
-  }
+  const newer = deltas.filter(({ seq }) => seq > update.seq)
   const [seq] = await appendIn(tx, sessionId, [
     {
       type: 'kilocode',
       executionId,
       entityId: update.entity,
-      data: JSON.stringify({ type: 'message.part.updated', properties: { part: whole.part } }),
+      data: JSON.stringify({ type: 'message.part.updated', properties: { part: grown(part, newer) } }),
     },
   ])
   if (seq === undefined) throw new Error(`the whole of part ${update.entity} of ${sessionId} was not stored`)
   return seq
+}
+
+/** As the reducer makes it, whose rules of what may grow are the only ones. `deltas`: those since its full update. */
+function grown(part: Part, deltas: Row[]): Part {
+  const parts = new Map([[part.messageID, new Map([[part.id, { part, position: 0 }]])]])
+  const events = deltas.map(({ seq, data }) => ({ seq, type: 'kilocode' as const, data: JSON.parse(data), at: 0 }))
+  const after = reduce({ messages: new Map(), parts, seq: 0 }, events)
+  return after.parts.get(part.messageID)?.get(part.id)?.part ?? part
 }
 
 function partOf(row: Row): Part | undefined {

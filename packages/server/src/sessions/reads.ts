@@ -26,8 +26,8 @@ import type { Caller, Membership } from '../identity/caller.ts'
 import type { Links } from '../supervisors/links.ts'
 import { findOwned, ownedBy } from './access.ts'
 import { placesOf } from './places.ts'
+import { readTranscript } from './readTranscript.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
-import { readTranscript } from './transcript.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect

@@ -11,8 +11,8 @@ import { execution, modelCall, sandbox, session, workspace } from '../database/s
 import type { Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
 import type { AdmittedEvent, LogSink, NewEvent, StoredEvent } from '../log/types.ts'
+import { applyTranscript, isDelta } from './applyTranscript.ts'
 import { settle } from './settle.ts'
-import { applyTranscript, isDelta } from './transcript.ts'
 
 type Outcome = z.infer<(typeof linkOnlySchemas)['outcome']>
 type Prepared = z.infer<(typeof linkOnlySchemas)['prepared']>
