@@ -2,8 +2,9 @@
  * Reads the transcript's tables, as of one moment: full states from the rows, and on top of those parts that are still
  * open the deltas that came since. Invariant: what is read is what the reducer of `transcript` makes of the log.
  */
-import type { ExecutionId, SessionId, StreamEventType } from '@corral/protocol'
+import type { ExecutionId, SessionId } from '@corral/protocol'
 import {
+  changesOf,
   type LogEvent,
   mayGrow,
   reduce,
@@ -11,9 +12,8 @@ import {
   type TranscriptMessage,
   type TranscriptPart,
 } from '@corral/transcript'
-import { and, eq, inArray, sql } from 'drizzle-orm'
-import { sessionUuid } from '../database/columns.ts'
-import { message, part, sessionHead } from '../database/schema.ts'
+import { and, eq, gt, inArray } from 'drizzle-orm'
+import { event, message, part, sessionHead } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 
 /** All of it, or only the messages of one execution. */
@@ -44,14 +44,13 @@ export function readTranscript(orm: Orm, session: SessionId, executionId?: Execu
         ]),
       )
       const parts = new Map<string, Map<string, TranscriptPart>>()
-      const open: OpenPart[] = []
-      for (const row of partRows) {
-        const ofMessage = parts.get(row.messageId) ?? new Map<string, TranscriptPart>()
-        const found = { part: JSON.parse(row.data), position: row.position }
-        parts.set(row.messageId, ofMessage.set(row.id, found))
-        if (mayGrow(found.part)) open.push(row)
+      const open = new Map<string, Map<string, number>>()
+      for (const { messageId, id, data, position, foldedSeq } of partRows) {
+        const found = { part: JSON.parse(data), position }
+        setIn(parts, messageId, id, found)
+        if (mayGrow(found.part)) setIn(open, messageId, id, foldedSeq)
       }
-      const grown = reduce({ messages, parts, seq: 0 }, await eventsAbout(tx, session, open))
+      const grown = reduce({ messages, parts, seq: 0 }, await deltasOf(tx, session, open))
       return { ...grown, seq: head?.seq ?? 0 }
     },
     // A transcript that is made of several moments would be none.
@@ -59,22 +58,36 @@ export function readTranscript(orm: Orm, session: SessionId, executionId?: Execu
   )
 }
 
-type OpenPart = { id: string; foldedSeq: number }
+function setIn<V>(maps: Map<string, Map<string, V>>, key: string, innerKey: string, value: V): void {
+  const inner = maps.get(key) ?? new Map<string, V>()
+  maps.set(key, inner.set(innerKey, value))
+}
 
 /**
- * What the log holds about these parts since their last full updates: nothing but deltas, or the rows would be newer.
- * One range scan of `event_session_id_seq_pk` from the oldest of them on.
+ * The deltas of these parts, by message and part, since the last full update that is given for each. One range scan of
+ * `event_session_id_seq_pk`, from the oldest of these updates on.
  */
-async function eventsAbout(orm: Pick<Orm, 'execute'>, session: SessionId, open: OpenPart[]): Promise<LogEvent[]> {
-  if (open.length === 0) return []
-  const ids = open.map(({ id }) => id)
-  const foldedSeqs = open.map(({ foldedSeq }) => foldedSeq)
-  const { rows } = await orm.execute<{ seq: number; type: StreamEventType; data: string }>(sql`
-    select e.seq, e.type, e.data
-    from event e
-    join unnest(${sql.param(ids)}::text[], ${sql.param(foldedSeqs)}::bigint[]) part (id, folded_seq)
-      on part.id = e.entity_id and e.seq > part.folded_seq
-    where e.session_id = ${sessionUuid(session)} and e.seq > ${Math.min(...foldedSeqs)}
-    order by e.seq`)
-  return rows.map(({ seq, type, data }) => ({ seq, type, data: JSON.parse(data), at: 0 }))
+async function deltasOf(
+  orm: Pick<Orm, 'select'>,
+  session: SessionId,
+  open: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): Promise<LogEvent[]> {
+  const ofParts = [...open.values()].flatMap((ofMessage) => [...ofMessage])
+  if (ofParts.length === 0) return []
+  const ids = ofParts.map(([id]) => id)
+  const oldest = Math.min(...ofParts.map(([, foldedSeq]) => foldedSeq))
+  const rows = await orm
+    .select({ seq: event.seq, type: event.type, data: event.data, at: event.at })
+    .from(event)
+    .where(and(eq(event.sessionId, session), gt(event.seq, oldest), inArray(event.entityId, ids)))
+    .orderBy(event.seq)
+  return rows
+    .map((row) => ({ ...row, data: JSON.parse(row.data), at: row.at.getTime() }))
+    .filter((logged) =>
+      changesOf(logged).some(
+        (change) =>
+          change.change === 'delta' &&
+          logged.seq > (open.get(change.messageId)?.get(change.partId) ?? Number.POSITIVE_INFINITY),
+      ),
+    )
 }
