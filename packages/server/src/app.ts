@@ -11,6 +11,7 @@ import type { AgentStore } from './agents/store.ts'
 import type { Config } from './config.ts'
 import type { Term } from './database/term.ts'
 import type { Database } from './database/transaction.ts'
+import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
 import { createStream } from './faces/cloud-agent/stream.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
@@ -50,8 +51,10 @@ export function createApp(deps: {
   places: { doorsFolder: string; serverSocket: string; supervisorBundle: string; nodeBinary: string }
   logger: Logger
 }): App {
-  const { config, database, identity, driver, logger, places } = deps
+  const { config, database, identity, logger, places } = deps
   const { timers } = config
+  const deathPoints = createDeathPoints(config.deathPoint)
+  const driver = deathPoints.driver(deps.driver)
 
   const upstreams = createUpstreams({
     upstreams: { ...config.upstreams, scripted: { urlFile: '' } },
@@ -62,17 +65,19 @@ export function createApp(deps: {
 
   const log = createLog({
     database,
-    sink: createSink({ timers, wake: wakeSessions }),
+    sink: deathPoints.sink(createSink({ timers, wake: wakeSessions })),
     redact: (_session, events) => events,
     logger,
   })
-  const links = createLinks({
-    database,
-    offer: log.offer,
-    changed: (sandboxId) =>
-      void fleet.linkChanged(sandboxId).catch((error: unknown) => logger.warn({ sandboxId, error }, 'not woken')),
-    logger,
-  })
+  const links = deathPoints.links(
+    createLinks({
+      database,
+      offer: log.offer,
+      changed: (sandboxId) =>
+        void fleet.linkChanged(sandboxId).catch((error: unknown) => logger.warn({ sandboxId, error }, 'not woken')),
+      logger,
+    }),
+  )
   const watch = createWatch({ acceptingForMs: links.acceptingForMs, sinceOutageMs: deps.term.sinceOutageMs })
   const sandboxOf = createSandboxOfSession({ database, log, fleet: () => fleet })
   const fleet: Fleet = createFleet({

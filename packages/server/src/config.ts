@@ -7,6 +7,7 @@ import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import type { DeathPoint } from './deathPoints.ts'
 import { hasCode } from './host/systemError.ts'
 
 /** Every timer of the engine, in milliseconds. Source: 10-engine "Timers". */
@@ -98,6 +99,8 @@ export type Config = {
   sandboxLimits: { memoryBytes: number; processes: number; fileBytes: number }
   logLevel: string
   timers: Timers
+  /** For tests alone. */
+  deathPoint: DeathPoint | null
 }
 
 const list = (value: string | undefined) =>
@@ -150,6 +153,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     sandboxLimits: { memoryBytes: 4 * 1024 ** 3, processes: 1024, fileBytes: 16 * 1024 ** 3 },
     logLevel: env.CORRAL_LOG_LEVEL || 'info',
     timers: shortenedTimers(env.CORRAL_TIMER_SCALE),
+    deathPoint: deathPointOf(env.CORRAL_TEST_KILL),
   }
 }
 
@@ -186,6 +190,14 @@ function shortenedTimers(scale: string | undefined): Timers {
   return Object.fromEntries(
     Object.entries(defaultTimers).map(([name, ms]) => [name, Math.max(1, Math.round(ms * factor))]),
   ) as Timers
+}
+
+/** `<name>:<n>`; see `deathPoints.ts`. */
+function deathPointOf(text: string | undefined): DeathPoint | null {
+  if (!text) return null
+  const [, name, pass] = /^([\w.]+):([1-9]\d*)$/.exec(text) ?? []
+  if (!name) throw new Error(`CORRAL_TEST_KILL is "${text}"; it must be a name, a colon and a number from 1.`)
+  return { name, pass: Number(pass) }
 }
 
 /** A secret of this data folder: made at the first start by whoever is first, the same ever after. */
