@@ -46,8 +46,8 @@ export function createApp(deps: {
   identity: Identity
   driver: Driver
   agents: AgentStore
-  /** Makes sure that the scripted model answers. */
-  ensureScriptedModel(): Promise<void>
+  /** A session will ask for the scripted model; it starts while the agent does. */
+  wantScriptedModel(): void
   places: { doorsFolder: string; serverSocket: string; supervisorBundle: string; nodeBinary: string }
   logger: Logger
 }): App {
@@ -142,7 +142,7 @@ export function createApp(deps: {
     async checkModel(model) {
       const selection = selectUpstream(upstreams, model)
       if (selection.kind === 'refused') return selection.sentence
-      if (selection.upstream.name === 'scripted') await deps.ensureScriptedModel()
+      if (selection.upstream.name === 'scripted') deps.wantScriptedModel()
       return null
     },
     wake: wakeSessions,

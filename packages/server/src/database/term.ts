@@ -17,7 +17,7 @@ export type Term = {
 
 /**
  * Resolves once the term is ours. `atOnce`: this process holds the lock of the data folder and runs its embedded
- * PostgreSQL, so no other server can be alive. Rejects when `signal` aborts.
+ * PostgreSQL, so no other server can be alive.
  */
 export async function takeTerm(options: {
   pool: Pool
@@ -25,16 +25,14 @@ export async function takeTerm(options: {
   timers: { serverTermMs: number; serverTermRenewMs: number }
   /** Another server has taken over: this one must stop writing. */
   lost(): void
-  signal: AbortSignal
   logger: Logger
 }): Promise<Term> {
-  const { pool, atOnce, timers, lost, signal, logger } = options
+  const { pool, atOnce, timers, lost, logger } = options
   let term: number | null = null
   let outage = false
   let outageEndedAt = Number.NEGATIVE_INFINITY
 
   for (let waiting = false; term === null; waiting = true) {
-    signal.throwIfAborted()
     if (waiting) await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, timers.serverTermMs)))
     term = await take(pool, atOnce, timers.serverTermMs)
     if (term === null && !waiting) logger.info('another server is active on this database; waiting as a stand-by')

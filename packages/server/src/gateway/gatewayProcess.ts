@@ -17,7 +17,9 @@ const startTimeoutMs = 15_000
 const stopGraceMs = 5_000
 
 export type GatewayProcess = {
-  /** Makes sure that a gateway with this configuration has the door. Resolves once it answers. */
+  /** Starts a gateway with this configuration unless one has the door; `ready` settles once it answers. */
+  launch(): Promise<{ ready: Promise<void> }>
+  /** Resolves once a gateway with this configuration answers. Who asks while one is being started waits for that one. */
   ensure(): Promise<void>
   /** False when it did not run. */
   stop(): Promise<boolean>
@@ -61,9 +63,9 @@ export function createGatewayProcess(options: {
     }
   }
 
-  async function ensure(): Promise<void> {
+  async function launch(): Promise<{ ready: Promise<void> }> {
     const found = await running()
-    if (found === version) return
+    if (found === version) return { ready: Promise.resolve() }
     await writeConfig()
     // A gateway with another configuration is replaced: the new one takes the door, and the old one drains.
     logger.info({ replaces: found }, 'starting the gateway')
@@ -74,6 +76,10 @@ export function createGatewayProcess(options: {
       logFile: join(folder, 'gateway.log'),
       pidFile,
     })
+    return { ready: answering() }
+  }
+
+  async function answering(): Promise<void> {
     const deadline = performance.now() + startTimeoutMs
     while ((await running()) !== version) {
       if (performance.now() > deadline) {
@@ -85,14 +91,27 @@ export function createGatewayProcess(options: {
     }
   }
 
-  let ensuring: Promise<void> | null = null
+  let launching: Promise<{ ready: Promise<void> }> | null = null
+
+  function launchOnce(): Promise<{ ready: Promise<void> }> {
+    launching ??= launch().then(({ ready }) => {
+      const settled = () => {
+        launching = null
+      }
+      ready.then(settled, settled)
+      return { ready }
+    })
+    launching.catch(() => {
+      launching = null
+    })
+    return launching
+  }
+
   return {
-    /** Who asks while one is being started waits for that one. */
-    ensure() {
-      ensuring ??= ensure().finally(() => {
-        ensuring = null
-      })
-      return ensuring
+    launch: launchOnce,
+    async ensure() {
+      const { ready } = await launchOnce()
+      await ready
     },
     stop: () => stopDetached(pidFile, stopGraceMs),
   }
