@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { bootFileSchema, linkProtocol, type SessionId } from '@corral/protocol'
-import { createOpencodeAgent } from './agents/opencode/agent.ts'
+import { createAgent } from './agents/byKind.ts'
 import { type AgentTimers, agentTimers } from './agents/timers.ts'
 import { openGatewayDoor } from './doors/gatewayDoor.ts'
 import { errorText } from './host/errorCode.ts'
@@ -69,7 +69,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const spool = openSessionSpool({ folder: join(stateDir, 'spool', id), log })
     const environment = sessionEnvironment(options.environment, id)
     const journal = createJournal({ spool, reserve, appended: () => link.pump(), log })
-    const agent = createOpencodeAgent({
+    const agent = createAgent({
       session: id,
       environment,
       gatewayOrigin: door.origin,

@@ -15,8 +15,8 @@ export type AgentTimers = {
 export const agentTimers: AgentTimers = {
   startProbeMs: 200,
   abortGraceMs: 5_000,
-  healthEveryMs: 10_000,
-  healthProbeMs: 3_000,
+  healthEveryMs: 8_000,
+  healthProbeMs: 2_000,
   healthTries: 3,
   coalesceMs: 150,
 }

@@ -9,4 +9,11 @@ export type SessionEnvironment = (home: string, variables?: Record<string, strin
 
 export const sessionEnvironment =
   (shared: Record<string, string>, session: SessionId): SessionEnvironment =>
-  (home, variables = {}) => ({ ...shared, ...variables, HOME: home, SESSION_HOME: home, SESSION_ID: session })
+  (home, variables = {}) => ({
+    GIT_TERMINAL_PROMPT: '0',
+    ...shared,
+    ...variables,
+    HOME: home,
+    SESSION_HOME: home,
+    SESSION_ID: session,
+  })

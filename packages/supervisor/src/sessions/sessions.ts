@@ -2,10 +2,17 @@
  * All sessions of this sandbox, and the server's side of them: what is said in `hello`, what a welcome changes, and
  * which session a command is for. A session lives from the first time the server names it until it is released.
  */
-import { type DownMethod, downMethods, type Hello, type SessionId, type Welcome } from '@corral/protocol'
+import {
+  commandRefusals,
+  type DownMethod,
+  downMethods,
+  type Hello,
+  type SessionId,
+  type Welcome,
+} from '@corral/protocol'
 import type { z } from 'zod'
 import { RpcError, rpcCodes } from '../link/peer.ts'
-import { refusalCodes, type Session } from './session.ts'
+import type { Session } from './session.ts'
 
 export type Sessions = {
   hello(): Hello['sessions']
@@ -61,7 +68,7 @@ export function createSessions(options: {
     const session = opened(checked.session)
     if (session.spool.epochs().length === 0) {
       options.greetAgain()
-      throw new RpcError(refusalCodes.unknownSession, 'The welcome did not name this session; saying hello again.')
+      throw new RpcError(commandRefusals.unknownSession, 'The welcome did not name this session; saying hello again.')
     }
     act(session, checked)
     return { accepted: true }

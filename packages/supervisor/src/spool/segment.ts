@@ -5,6 +5,7 @@
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { limits } from '@corral/protocol'
+import { syncFolder } from '../host/replaceFile.ts'
 import { decodeRecord, encodeRecord } from './record.ts'
 
 /** An event at its largest, with room for what `JSON.stringify` of our own envelope adds. */
@@ -64,7 +65,10 @@ export function openSegment(folder: string, firstN: number): Segment {
     bytes = next
     count++
   }
-  if (fstatSync(file).size > bytes) ftruncateSync(file, bytes)
+  const size = fstatSync(file).size
+  if (size > bytes) ftruncateSync(file, bytes)
+  // A file that is new must be found again after the machine went down.
+  if (size === 0) syncFolder(folder)
 
   return {
     firstN,

@@ -119,7 +119,7 @@ async function overNetwork(
     const failure = explain(end.stderr)
     if (failure.kind === 'final' || attempt === tries) throw new PreparationFailed(failure.reason, failure.sentence)
     cleanUp?.()
-    await delay(500 * 2 ** attempt * (0.5 + Math.random() / 2), undefined, { signal })
+    await delay(250 * 2 ** attempt * (0.5 + Math.random() / 2), undefined, { signal })
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import type { PrepareParams } from '@corral/protocol'
 import { describe, expect, it } from 'vitest'
@@ -35,15 +36,14 @@ describe('session.prepare', () => {
     ])
   })
 
-  it('reuses a whole checkout in moments and says the same end again for the same attempt', async () => {
+  it('reuses a whole checkout without a step and says the same end again for the same attempt', async () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
     await bench.start()
     const first = await prepared(bench)
     writeFileSync(join(bench.workspacePath, 'mine.txt'), 'kept')
-    const begunAt = performance.now()
     expect(await prepared(bench, { attempt: 2 })).toEqual({ ...first, attempt: 2, reused: true })
-    expect(performance.now() - begunAt).toBeLessThan(500)
+    expect(bench.server.events.filter(({ type, data }) => type === 'status' && data.attempt === 2)).toEqual([])
     await bench.server.call('session.prepare', prepareParams(bench, { attempt: 2 }))
     await bench.server.until(() => bench.server.events.filter(({ type }) => type === 'prepared').length === 3)
     expect(readFileSync(join(bench.workspacePath, 'mine.txt'), 'utf8')).toBe('kept')
@@ -106,6 +106,26 @@ describe('session.prepare', () => {
       reason: 'clone_failed',
       message: 'The repository could not be cloned: it does not exist or may not be read.',
     })
+  })
+
+  it("shows the door the session's token, and tries three times what the network does", async () => {
+    await using bench = await createBench()
+    const tokens: (string | undefined)[] = []
+    const door = createServer((request, response) => {
+      tokens.push(request.headers.authorization)
+      response.writeHead(503).end()
+    })
+    await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve))
+    const address = door.address()
+    const doorUrl = `http://127.0.0.1:${typeof address === 'object' && address?.port}/git/git.example.com/acme/app.git`
+    await bench.start()
+    const end = await prepared(bench, { repository: { url: repositoryUrl, doorUrl } })
+    door.close()
+    expect(end).toMatchObject({
+      reason: 'clone_failed',
+      message: 'The git server could not be reached, after three tries.',
+    })
+    expect(tokens).toEqual(Array(3).fill('Bearer gateway-token'))
   })
 
   it('runs setup commands with the session environment, and tells their output without colors', async () => {

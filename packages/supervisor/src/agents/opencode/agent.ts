@@ -3,30 +3,21 @@
  * started with stays the same; its history lies in the session's home and outlives it.
  */
 import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ExecuteParams, KilocodeData, SessionId } from '@corral/protocol'
-import { z } from 'zod'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
+import { agentMark, endProcesses } from '../../host/processes.ts'
 import type { SessionEnvironment } from '../../sessions/environment.ts'
 import type { Agent, TurnEnd, TurnReference, TurnSink } from '../agent.ts'
 import type { AgentTimers } from '../timers.ts'
-import { type AgentApi, AgentRefused } from './api.ts'
-import { agentEnvironment, providerId } from './configuration.ts'
-import { type FeedEvent, openFeed } from './feed.ts'
-import { agentMessageId } from './messageIds.ts'
+import { AgentRefused } from './api.ts'
+import { agentEnvironment } from './configuration.ts'
+import { type Conversation, openConversation } from './conversation.ts'
 import { createProjection, type Projection } from './projection.ts'
 import { type AgentServer, AgentUnavailable, startServer } from './server.ts'
-import { createTurn, readTurn, type Turn, tellSubAgents } from './turn.ts'
+import { createTurn, idle, readTurn, type Turn, tellSubAgents } from './turn.ts'
 import { createWatch, type Watch } from './watch.ts'
-
-type Running = {
-  key: string
-  server: AgentServer
-  projection: Projection
-  /** The modes that a prompt may name. */
-  modes: string[]
-  closeFeed(): void
-}
 
 type StartParams = TurnReference & Partial<Pick<ExecuteParams, 'model' | 'gateway' | 'environment'>>
 
@@ -40,15 +31,18 @@ export type OpencodeAgentOptions = {
 
 /** A supervisor that was restarted has no timeout from the server yet. */
 const recoverStartMs = 60_000
-
-const askSchema = z.looseObject({ id: z.string() })
+/** Between an agent's last answer and the news of its death. */
+const deathMs = 500
 
 export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
   const { session, environment, gatewayOrigin, timers, log } = options
-  let running: Running | null = null
+  let running: (Conversation & { key: string }) | null = null
   /** Who is told what comes in; after a turn its stragglers still go to it. */
   let tell: (data: KilocodeData) => void = () => undefined
   let turn: Turn | null = null
+
+  const newProjection = (root: string) =>
+    createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
 
   function start(params: StartParams, startMs: number, signal: AbortSignal): Promise<AgentServer> {
     const access = params.model && params.gateway ? { model: params.model, gateway: params.gateway } : undefined
@@ -77,120 +71,89 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     }
   }
 
-  /** `projection` is there already when the agent died and this one goes on in its place. */
-  /** `projection` is there already when the agent died and this one goes on in its place. */
-  async function openSession(
-    server: AgentServer,
-    params: ExecuteParams,
-    feed: AbortController,
-    projection = createProjection({
-      root: params.agentSessionId,
-      coalesceMs: timers.coalesceMs,
-      emit: (data) => tell(data),
-    }),
-  ): Promise<Running> {
-    const { api } = server
-    const root = params.agentSessionId
-    await api.openSession(root)
-    const [agents, models] = await Promise.all([
-      api.agents(),
-      api.models(),
-      api.setTitle(root, params.title),
-      openFeed({
-        api,
-        signal: feed.signal,
-        log,
-        handlers: {
-          event(event) {
-            projection.event(event)
-            turn?.event(event)
-            refuseAsk(api, projection, event)
-          },
-          connected: (again) => {
-            if (again) turn?.feedBroke()
-          },
-        },
-      }),
-    ])
-    // An agent that finds fault with a configuration goes on without it, and would ask for permissions and models.
-    if (!models.includes(`${providerId}/${params.model.id}`))
-      throw new AgentUnavailable('The agent did not take its configuration.', `it has ${models.length} other models`)
-    const modes = agents.filter(({ mode, hidden }) => mode !== 'subagent' && !hidden).map(({ name }) => name)
-    return { key: keyOf(params), server, projection, modes, closeFeed: () => feed.abort() }
-  }
-
-  /** None should come, since nothing is configured to ask; one that does must not wait for ever. */
-  function refuseAsk(api: AgentApi, projection: Projection, { type, properties }: FeedEvent): void {
-    if (type !== 'permission.asked' && type !== 'question.asked') return
-    const ask = askSchema.safeParse(properties)
-    if (!ask.success || !projection.sessions().has(String(properties.sessionID))) return
-    const refusal = type === 'permission.asked' ? api.rejectPermission(ask.data.id) : api.rejectQuestion(ask.data.id)
-    refusal.catch((error: unknown) => log('warn', 'an ask could not be refused', { session, error: errorText(error) }))
-  }
-
-  async function ready(params: ExecuteParams, { steps }: TurnSink, signal: AbortSignal): Promise<Running> {
-    if (running?.key === keyOf(params) && (await running.server.api.healthy(timers.healthProbeMs))) return running
-    await stop()
-    const server = await steps.run('agent_start', 'Starting the agent', () => startTwice(params, signal))
-    return steps.run('agent_session', "Opening the agent's session", () => keep(server, params))
-  }
-
-  async function keep(server: AgentServer, params: ExecuteParams, projection?: Projection): Promise<Running> {
-    const feed = new AbortController()
+  async function open(server: AgentServer, params: ExecuteParams, projection: Projection): Promise<Conversation> {
     try {
-      running = await openSession(server, params, feed, projection)
-      return running
+      const conversation = await openConversation({
+        server,
+        params,
+        projection,
+        event: (event) => turn?.event(event),
+        feedBroke: () => turn?.feedBroke(),
+        log,
+      })
+      running = { ...conversation, key: keyOf(params) }
+      return conversation
     } catch (error) {
-      feed.abort()
       await server.end()
       throw error
     }
   }
 
+  async function ready(params: ExecuteParams, { steps }: TurnSink, signal: AbortSignal): Promise<Conversation> {
+    if (running?.key === keyOf(params) && (await running.server.api.healthy(timers.healthProbeMs))) return running
+    await stop()
+    const giveUp = () => void endProcesses(agentMark(session))
+    signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      const server = await steps.run('agent_start', 'Starting the agent', () => startTwice(params, signal))
+      return await steps.run('agent_session', "Opening the agent's session", () =>
+        open(server, params, newProjection(params.agentSessionId)),
+      )
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
   async function stop(): Promise<void> {
     if (!running) return
-    const { server, projection, closeFeed } = running
+    const { server, projection, close } = running
     running = null
-    closeFeed()
+    close()
     await server.end()
     projection.flush()
   }
 
-  async function prompt({ server, modes }: Running, params: ExecuteParams): Promise<void> {
-    const { api } = server
-    const known = params.attempt > 1 ? await api.knownMessage(params.agentSessionId, params.messageId) : undefined
-    await api.prompt(params.agentSessionId, {
-      messageID: known ?? agentMessageId(params.messageId),
-      parts: [{ id: params.partId, type: 'text', text: params.prompt.text }],
-      model: { providerID: providerId, modelID: params.model.id },
-      // Kilo's building mode is called `code`.
-      agent:
-        [params.mode.name, params.mode.fallback, 'code'].find((mode) => modes.includes(mode)) ?? params.mode.fallback,
-      system: params.appendSystemPrompt,
-      variant: params.model.variant,
-    })
-  }
-
   /** What the agent's history has of a turn beyond what was told when its process died. */
-  async function tellRest({ api }: AgentServer, projection: Projection, turn: TurnReference): Promise<void> {
-    for (const message of await readTurn(api, turn.agentSessionId, turn.messageId)) projection.history(message)
-    await tellSubAgents(api, projection)
-    projection.event({
-      type: 'session.status',
-      properties: { sessionID: turn.agentSessionId, status: { type: 'idle' } },
-    })
+  async function tellRest({ api }: AgentServer, projection: Projection, died: TurnReference): Promise<void> {
+    const answer = await readTurn(api, died.agentSessionId, died.messageId)
+    for (const message of answer) projection.history(message)
+    await tellSubAgents(api, projection, answer)
+    projection.event(idle(died.agentSessionId))
     projection.flush()
   }
 
   /** In place of the one that died; the next message finds it warm. */
-  async function revive({ projection }: Running, params: ExecuteParams, signal: AbortSignal): Promise<void> {
+  async function revive({ projection }: Conversation, params: ExecuteParams, signal: AbortSignal): Promise<void> {
     await stop()
     try {
-      const { server } = await keep(await start(params, params.timeouts.agentStartMs, signal), params, projection)
+      const { server } = await open(await start(params, params.timeouts.agentStartMs, signal), params, projection)
       await tellRest(server, projection, params)
     } catch (error) {
       if (!signal.aborted) log('warn', 'the rest of the turn could not be read', { session, error: errorText(error) })
     }
+  }
+
+  /** From the prompt to the end of the turn. */
+  async function play(
+    { server, projection, prompt }: Conversation,
+    params: ExecuteParams,
+    sink: TurnSink,
+    watch: Watch,
+    signal: AbortSignal,
+  ): Promise<TurnEnd | 'gone'> {
+    const { agentSessionId: root, messageId } = params
+    const current = createTurn({ server, root, messageId, projection, timers })
+    turn = current
+    try {
+      await sink.steps.run('prompt_send', 'Handing over the prompt', () => prompt(params))
+    } catch (error) {
+      const dead = await Promise.race([server.ended.then(() => true), delay(deathMs, false)])
+      if (dead) return 'gone'
+      throw error
+    }
+    sink.started()
+    watch.awaitFirst(sink.steps.open('first_event', "Waiting for the agent's first event"))
+    return current.ended(signal)
   }
 
   return {
@@ -199,9 +162,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       tell = createWatch(reference, sink).tell
       const server = await start(reference, recoverStartMs, signal)
       try {
-        const root = reference.agentSessionId
-        const projection = createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
-        await tellRest(server, projection, reference)
+        await tellRest(server, newProjection(reference.agentSessionId), reference)
       } finally {
         await server.end()
       }
@@ -210,18 +171,11 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       const watch = createWatch(params, sink)
       tell = watch.tell
       try {
-        const agent = await ready(params, sink, signal)
-        turn = createTurn({
-          server: agent.server,
-          root: params.agentSessionId,
-          messageId: params.messageId,
-          projection: agent.projection,
-          timers,
-        })
-        const end = await handOver(agent, turn, params, sink, watch, signal)
+        const conversation = await ready(params, sink, signal)
+        const end = await play(conversation, params, sink, watch, signal)
         if (end !== 'gone') return end
-        log('warn', 'the agent died in the middle of a turn', { session, lastWords: await agent.server.ended })
-        await revive(agent, params, signal)
+        log('warn', 'the agent died in the middle of a turn', { session, lastWords: await conversation.server.ended })
+        await revive(conversation, params, signal)
         if (signal.aborted) return { result: 'stopped' }
         return { result: 'failed', reason: 'agent_restarted', message: 'The agent ended in the middle of the work.' }
       } catch (error) {
@@ -237,32 +191,6 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         watch.end()
       }
     },
-  }
-
-  async function handOver(
-    agent: Running,
-    current: Turn,
-    params: ExecuteParams,
-    sink: TurnSink,
-    watch: Watch,
-    signal: AbortSignal,
-  ): Promise<TurnEnd | 'gone'> {
-    const gone = agent.server.ended.then(() => 'gone' as const)
-    const handed = sink.steps.run('prompt_send', 'Handing over the prompt', () => prompt(agent, params))
-    if (
-      (await Promise.race([
-        gone,
-        handed.then(
-          () => 'handed',
-          (error: unknown) => ({ error }),
-        ),
-      ])) === 'gone'
-    )
-      return 'gone'
-    await handed
-    sink.started()
-    watch.awaitFirst(sink.steps.open('first_event', "Waiting for the agent's first event"))
-    return current.ended(signal)
   }
 }
 

@@ -19,7 +19,7 @@ const assistantSchema = messageInfoSchema.extend({
 const messageSchema = z.looseObject({ info: assistantSchema, parts: z.array(partSchema) })
 const messagesSchema = z.array(messageSchema)
 const statusesSchema = z.record(z.string(), z.looseObject({ type: z.string() }))
-const sessionSchema = z.looseObject({ id: z.string() })
+const sessionSchema = z.looseObject({ id: z.string(), time: z.looseObject({ created: z.number() }) })
 const providersSchema = z.looseObject({
   providers: z.array(z.looseObject({ id: z.string(), models: z.record(z.string(), z.unknown()) })),
 })

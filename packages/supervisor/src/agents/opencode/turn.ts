@@ -54,7 +54,7 @@ export function createTurn(options: {
     if (!last && !error) return undefined
     if (await isBusy(api, root)) return undefined
     for (const message of answer) projection.history(message)
-    if (broken) await tellSubAgents(api, projection)
+    if (broken) await tellSubAgents(api, projection, answer)
     projection.flush()
     const failure = last ? (last.info.error ?? undefined) : error
     return last && !failure ? { result: 'completed' } : { result: 'failed', ...failureOf(failure) }
@@ -77,8 +77,9 @@ export function createTurn(options: {
       // An agent that does not answer is ended below, like one that does not stop.
       if (!(failure instanceof Error)) throw failure
     }
-    projection.flush()
     await server.end()
+    projection.event(idle(root))
+    projection.flush()
     return { result: 'stopped' }
   }
 
@@ -137,6 +138,12 @@ const isBusy = async (api: AgentApi, root: string): Promise<boolean> => {
   return status !== undefined && status.type !== 'idle'
 }
 
+/** True of a session whose process has ended, which can no longer say so itself. */
+export const idle = (sessionID: string): FeedEvent => ({
+  type: 'session.status',
+  properties: { sessionID, status: { type: 'idle' } },
+})
+
 /** The agent's answers to our message, oldest first. */
 export async function readTurn(api: AgentApi, root: string, messageId: string): Promise<AgentMessage[]> {
   for (let limit = 32; ; limit *= 4) {
@@ -147,12 +154,19 @@ export async function readTurn(api: AgentApi, root: string, messageId: string): 
   }
 }
 
-/** Sub-agents' histories, found from the root down: a broken feed may have hidden that they exist. */
-export async function tellSubAgents(api: AgentApi, projection: Projection): Promise<void> {
+/**
+ * Histories of the sub-agents that came to be since the turn's first answer, found from the root down: a broken feed
+ * may have hidden that they exist.
+ */
+export async function tellSubAgents(api: AgentApi, projection: Projection, answer: AgentMessage[]): Promise<void> {
+  const since = answer[0]?.info.time.created
+  if (since === undefined) return
   for (const parent of projection.sessions()) {
-    for (const { id } of await api.children(parent)) projection.addSession(id)
-    const [root] = projection.sessions()
-    if (parent !== root) for (const message of await api.messages(parent)) projection.history(message)
+    for (const { id, time } of await api.children(parent)) {
+      if (time.created < since) continue
+      projection.addSession(id)
+      for (const message of await api.messages(id)) projection.history(message)
+    }
   }
 }
 

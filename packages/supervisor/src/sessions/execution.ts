@@ -1,0 +1,153 @@
+/**
+ * `session.execute` and `session.interrupt`: one execution at a time, from `accepted` to its end. Invariants:
+ * `accepted` is on disk before the agent gets the prompt; an execution that was interrupted never runs, also not when
+ * it comes late; `stopped` and `outcome` are said only when nothing of the execution runs any more, and one of them is.
+ */
+import {
+  commandRefusals,
+  type DownParams,
+  type ExecuteParams,
+  type ExecutionId,
+  failures,
+  type KilocodeData,
+} from '@corral/protocol'
+import type { Agent, TurnEnd } from '../agents/agent.ts'
+import { errorText } from '../host/errorCode.ts'
+import { RpcError } from '../link/peer.ts'
+import type { Journal } from '../spool/journal.ts'
+import type { Reserve } from '../spool/reserve.ts'
+import { writeGitConfig } from '../workspaces/gitConfig.ts'
+import { readSummary, type WorkspaceSummary } from '../workspaces/summary.ts'
+import { beginTask, preparedWorkspace, type SessionContext, type Task } from './context.ts'
+import { createSteps } from './steps.ts'
+
+export type Execution = {
+  running(): Task | null
+  begin(params: ExecuteParams): void
+  interrupt(params: DownParams<'session.interrupt'>): void
+  /** Tells the end of what an earlier supervisor left behind, and ends whatever is not this execution. */
+  mayRun(executionId: ExecutionId | null): void
+}
+
+type ExecutionOptions = {
+  context: SessionContext
+  agent: Agent
+  journal: Journal
+  reserve: Reserve
+}
+
+export function createExecution({ context, agent, journal, reserve }: ExecutionOptions): Execution {
+  const { id, record, emit, log } = context
+  let current: (Task & { executionId: ExecutionId; attempt: number }) | null = null
+
+  /** Recorded before the event is: better told as begun and not run again than run twice. */
+  function begun(): void {
+    const { running } = record.value
+    if (running && !running.begun) record.update({ running: { ...running, begun: true } })
+  }
+
+  const kilocode = (executionId: ExecutionId) => (data: KilocodeData) =>
+    void emit({ type: 'kilocode', executionId, data })
+
+  function begin(params: ExecuteParams): void {
+    const { executionId, attempt } = params
+    if (record.value.interrupted.includes(executionId)) {
+      emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+      throw new RpcError(commandRefusals.interrupted, 'This execution was interrupted.')
+    }
+    const { lastEnded, preparation } = record.value
+    const isThis = (other: { executionId: ExecutionId; attempt: number } | null) =>
+      other?.executionId === executionId && other.attempt === attempt
+    if (isThis(current) || isThis(lastEnded)) return
+    if (current) throw new RpcError(commandRefusals.busy, 'Another execution is running.')
+    if (!preparation?.prepared?.ok) throw new RpcError(commandRefusals.notPrepared, 'The workspace is not prepared.')
+    const accepted = { type: 'accepted', executionId, data: { executionId, attempt } } as const
+    if (!reserve.take() || !journal.append(accepted, { durable: true }))
+      throw new RpcError(commandRefusals.diskFull, 'The disk is full.')
+
+    const { agentSessionId, messageId, workspacePath, home } = params
+    const reference = { session: id, executionId, agentSessionId, messageId, agent: params.agent, workspacePath, home }
+    record.update({ running: { ...reference, attempt, begun: false } })
+    writeGitConfig(home, { ...preparation, token: params.gateway.token })
+    const task = beginTask(context, 'an execution', async (signal) => {
+      const sink = {
+        kilocode: kilocode(executionId),
+        started: () => void emit({ type: 'started', executionId, data: { executionId, attempt } }),
+        begun,
+        steps: createSteps({ emit, attempt, executionId }),
+      }
+      const end = await agent.run(params, sink, signal).catch((error: unknown): TurnEnd => {
+        log('error', 'an execution failed', { session: id, executionId, error: errorText(error) })
+        return { result: 'failed', reason: 'agent_error', message: 'The agent could not be driven any further.' }
+      })
+      await settle(executionId, attempt, end, signal)
+    })
+    current = { ...task, executionId, attempt }
+  }
+
+  async function settle(executionId: ExecutionId, attempt: number, end: TurnEnd, signal: AbortSignal): Promise<void> {
+    const told = endOf(end, signal)
+    const workspace = told ? await summary() : undefined
+    // An interrupt that came while the workspace was read is answered like any other.
+    if (told && !record.value.interrupted.includes(executionId)) {
+      const begun = record.value.running?.begun ?? true
+      emit({ type: 'outcome', executionId, data: { executionId, attempt, ...told, begun, workspace } })
+    } else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+    record.update({ running: null, lastEnded: { executionId, attempt } })
+    current = null
+  }
+
+  /** For the outcome; one without it is better than none. */
+  async function summary(): Promise<WorkspaceSummary | undefined> {
+    const workspace = preparedWorkspace(context)
+    if (!workspace) return undefined
+    return readSummary(workspace.git, workspace.workspacePath, workspace.base).catch((error: unknown) => {
+      log('warn', 'the state of the workspace could not be read', { session: id, error: errorText(error) })
+      return undefined
+    })
+  }
+
+  function recover(): void {
+    const { running } = record.value
+    if (!running) return
+    const { executionId, attempt } = running
+    const task = beginTask(context, 'the recovery of an execution', async (signal) => {
+      await agent.recover(running, { kilocode: kilocode(executionId), begun }, signal).catch((error: unknown) => {
+        if (!signal.aborted)
+          log('warn', 'the rest of a turn could not be read', { session: id, error: errorText(error) })
+      })
+      const message = 'The supervisor was restarted in the middle of the work.'
+      await settle(executionId, attempt, { result: 'failed', reason: 'agent_restarted', message }, signal)
+    })
+    current = { ...task, executionId, attempt }
+  }
+
+  function refuseFromNowOn(executionId: ExecutionId): void {
+    const { interrupted } = record.value
+    if (!interrupted.includes(executionId)) record.update({ interrupted: [...interrupted, executionId] })
+  }
+
+  return {
+    running: () => current,
+    begin,
+    interrupt({ executionId, attempt }) {
+      refuseFromNowOn(executionId)
+      if (current?.executionId === executionId) current.abort.abort('interrupted')
+      else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+    },
+    mayRun(executionId) {
+      if (!current) recover()
+      if (!current || current.executionId === executionId) return
+      refuseFromNowOn(current.executionId)
+      current.abort.abort('interrupted')
+    },
+  }
+}
+
+/** What the server is told; `undefined` when `stopped` says all there is to say. */
+function endOf(end: TurnEnd, signal: AbortSignal): Exclude<TurnEnd, { result: 'stopped' }> | undefined {
+  const why: unknown = signal.reason
+  if (why === 'disk_full' || why === 'sandbox_stopped')
+    return { result: 'failed', reason: why, message: failures[why].sentence }
+  return end.result === 'stopped' ? undefined : end
+}

@@ -1,0 +1,38 @@
+/** `session.finalize`: one at a time in a workspace, each ending in one `finalized`. */
+import { commandRefusals, type ExecutionId, type FinalizeParams } from '@corral/protocol'
+import { RpcError } from '../link/peer.ts'
+import { finalizeWorkspace } from '../workspaces/finalize.ts'
+import { beginTask, preparedWorkspace, type SessionContext, type Task } from './context.ts'
+
+export type Finalization = {
+  running(): Task | null
+  begin(params: FinalizeParams): void
+}
+
+export function createFinalization(context: SessionContext): Finalization {
+  const { emit } = context
+  let current: (Task & { executionId: ExecutionId }) | null = null
+
+  return {
+    running: () => current,
+    begin(params) {
+      const { executionId } = params
+      if (current?.executionId === executionId) return
+      const workspace = preparedWorkspace(context)
+      if (!workspace) throw new RpcError(commandRefusals.notPrepared, 'The workspace is not prepared.')
+      const earlier = current
+      const task = beginTask(context, 'a finalization', async (signal) => {
+        await earlier?.done
+        await finalizeWorkspace({
+          git: workspace.git,
+          params,
+          emit: (data) => emit({ type: 'finalization', executionId, data }),
+          signal,
+        })
+        if (current?.executionId === executionId) current = null
+        emit({ type: 'finalized', executionId, data: { executionId } })
+      })
+      current = { ...task, executionId }
+    },
+  }
+}
