@@ -103,7 +103,8 @@ export function createLinks(options: {
           open.delete(sandboxId)
           lastSeenAt.set(sandboxId, link.lastSeenAt)
           logger.info({ sandboxId, linkId: link.id }, 'supervisor disconnected')
-          changed(sandboxId)
+          // A link that we end ourselves on our way out is nothing to look into.
+          if (acceptingSince !== null) changed(sandboxId)
         },
       },
     })
