@@ -2,8 +2,11 @@
 import { CorralError } from '@corral/protocol'
 import { isConnectionError } from '../database/connect.ts'
 
-/** Connection, rollback for another transaction's sake, resources, a lock or an object in use, an operator, the system. */
-const passing = /^(08|40|53|55|57|58)...$/
+/**
+ * Connection, rollback for another transaction's sake, resources, a lock or an object in use, an operator, the system,
+ * PostgreSQL's own inside; and a transaction that was ended because we slept in it.
+ */
+const passing = /^((08|40|53|55|57|58|XX)...|25P0[34])$/
 
 /** Whether the same events may be stored later as they are. All else, a bug of the sink included, is theirs. */
 export function isPassing(error: unknown): boolean {

@@ -209,7 +209,9 @@ describe('following a session', () => {
           const rows = await database.orm.select().from(event).where(eq(event.sessionId, session)).orderBy(event.seq)
           for (const frames of seen) {
             expect(seqs(frames)).toEqual(upTo(last))
-            expect(frames.map((frame) => JSON.stringify(JSON.parse(frame.text).data))).toEqual(rows.map((row) => row.data))
+            expect(frames.map((frame) => JSON.stringify(JSON.parse(frame.text).data))).toEqual(
+              rows.map((row) => row.data),
+            )
           }
         },
       ),

@@ -292,6 +292,18 @@ describe('an event that cannot be stored', () => {
     expect(await contents(two)).toEqual(['x', 'y'])
   })
 
+  test('only once, for a reason that passes, is stored as it is', async () => {
+    let failures = 1
+    const own = await logWith({
+      apply: async () => {
+        if (failures-- > 0) throw new Error('it rains')
+      },
+    })
+    const session = await addSession(database)
+    await own.offer(frame(session, 1, [output('a')]))
+    expect(await contents(session)).toEqual(['a'])
+  })
+
   test('because the sessions refuse it at the door, becomes an error', async () => {
     const own = await logWith({
       admit: async () => {

@@ -45,6 +45,8 @@ const maxWaiting = 2
 const headWaitMs = 10_000
 
 type Progress = 'moved' | 'stuck' | 'failed'
+/** `waitMs`: wait so long for the heads. `alone`: the batch is one event that is tried once more. */
+type Attempt = { waitMs?: number; alone?: boolean }
 
 export function createWriter(options: {
   database: Database
@@ -84,7 +86,7 @@ export function createWriter(options: {
     passedOver.delete(session)
     const stored = store(
       queue.batch((other) => other === session),
-      headWaitMs,
+      { waitMs: headWaitMs },
     )
     waiting.set(
       session,
@@ -95,10 +97,10 @@ export function createWriter(options: {
     )
   }
 
-  async function store(batch: Batch, waitMs?: number): Promise<Progress> {
+  async function store(batch: Batch, attempt: Attempt = {}): Promise<Progress> {
     if (batch.size === 0) return 'moved'
     try {
-      const results = await commitBatch(options, batch, waitMs)
+      const results = await commitBatch(options, batch, attempt.waitMs)
       let progress: Progress = 'stuck'
       for (const [session, portions] of batch) {
         const result = results.get(session)
@@ -121,7 +123,7 @@ export function createWriter(options: {
         return 'stuck'
       }
       if (isPassing(error)) return giveBack(batch, error)
-      return storeApart(batch, error, waitMs)
+      return storeApart(batch, error, attempt)
     }
   }
 
@@ -138,53 +140,51 @@ export function createWriter(options: {
   }
 
   /** The commit failed because of something in the batch: session by session, then event by event, it is found. */
-  async function storeApart(batch: Batch, error: unknown, waitMs?: number): Promise<Progress> {
-    let progress: Progress = 'stuck'
-    for (const [session, portions] of batch) {
-      const [portion] = portions
-      if (batch.size > 1) {
-        const own = await store(new Map([[session, portions]]), waitMs)
+  async function storeApart(batch: Batch, error: unknown, attempt: Attempt): Promise<Progress> {
+    if (batch.size > 1) {
+      let progress: Progress = 'stuck'
+      for (const [session, portions] of batch) {
+        const own = await store(new Map([[session, portions]]), attempt)
         if (own === 'failed') return own
         if (own === 'moved') progress = own
-      } else if (portion && portions.length === 1 && portion.events.length === 1) {
-        return storeCulprit(session, portion, error, waitMs)
-      } else {
-        return storeOneByOne(session, portions, waitMs)
       }
+      return progress
     }
-    return progress
-  }
-
-  async function storeOneByOne(session: SessionId, portions: readonly Portion[], waitMs?: number): Promise<Progress> {
-    for (const portion of portions) {
-      for (const [i, event] of portion.events.entries()) {
-        if (!queue.has(portion.offer)) break
-        const one = { ...portion, events: [event] as const, dropped: i === 0 ? portion.dropped : 0 }
-        const progress = await store(new Map([[session, [one]]]), waitMs)
+    for (const [session, portions] of batch) {
+      for (const portion of portions) {
+        const progress = attempt.alone
+          ? await storeCulprit(session, portion, error, attempt)
+          : await storeOneByOne(session, portion, attempt)
         if (progress !== 'moved') return progress
       }
     }
     return 'moved'
   }
 
+  async function storeOneByOne(session: SessionId, portion: Portion, attempt: Attempt): Promise<Progress> {
+    for (const [i, event] of portion.events.entries()) {
+      if (!queue.has(portion.offer)) break
+      const one = { ...portion, events: [event] as const, dropped: i === 0 ? portion.dropped : 0 }
+      const progress = await store(new Map([[session, [one]]]), { ...attempt, alone: true })
+      if (progress !== 'moved') return progress
+    }
+    return 'moved'
+  }
+
+  /** This one event has failed in the batch, and again alone. */
   async function storeCulprit(
     session: SessionId,
     portion: Portion,
     cause: unknown,
-    waitMs?: number,
+    attempt: Attempt,
   ): Promise<Progress> {
     const [event] = portion.events
-    if (event.kind === 'rejected') {
-      // Not even the log's own words about it can be stored: that is no fault of the event.
-      return giveBack(new Map([[session, [portion]]]), cause)
-    }
-    const instead = rejected(
-      event.event,
-      { epoch: portion.epoch, n: event.n },
-      { why: 'it could not be written', cause },
-    )
+    // Not even the log's own words about it can be stored: that is no fault of the event.
+    if (event.kind === 'rejected') return giveBack(new Map([[session, [portion]]]), cause)
+    const origin = { epoch: portion.epoch, n: event.n }
+    const instead = rejected(event.event, origin, { why: 'it could not be written', cause })
     report(session, [instead])
-    return store(new Map([[session, [{ ...portion, events: [instead] as const }]]]), waitMs)
+    return store(new Map([[session, [{ ...portion, events: [instead] as const }]]]), attempt)
   }
 
   function report(session: SessionId, incoming: readonly Incoming[]): void {

@@ -1,12 +1,13 @@
 import { newExecutionId, newSessionId, type SessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { member } from '../../database/identityTables.ts'
 import { event, usedTicket } from '../../database/schema.ts'
 import { answerWithoutUpgrade } from './stream.ts'
-import { type TestStream, testStream, type Watching } from './testStream.ts'
+import { testStream, type Watching } from './testStream.ts'
 
-let face: TestStream
+let face: Awaited<ReturnType<typeof testStream>>
 beforeAll(async () => {
   face = await testStream()
 })
@@ -115,6 +116,57 @@ describe('a viewer', () => {
     await face.append(session, ['after'])
     expect(await watching.closed).toBe(1000)
     expect(eventIds(watching)).toEqual([1, 2])
+  })
+
+  test('that joins while events come sees each once, in order, with `connected` at its one place', async () => {
+    const viewer = fc.record({ cuts: fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 3 }), batch: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 3, maxLength: 12 }),
+        fc.array(viewer, { minLength: 1, maxLength: 4 }),
+        async (commits, viewers) => {
+          const session = await face.addSession()
+          const last = 1 + commits.reduce((sum, size) => sum + size, 0)
+          const writing = (async () => {
+            for (const size of commits)
+              await face.append(
+                session,
+                Array.from({ length: size }, () => 'line'),
+              )
+          })()
+          await Promise.all(
+            viewers.map(async ({ cuts, batch }) => {
+              const seen: number[] = []
+              for (const cut of [...cuts, last]) {
+                const fromId = seen.at(-1) ?? 0
+                const until = Math.min(last, fromId + cut)
+                const watching = await face.watch(session, { fromId: String(fromId), batch: String(batch) })
+                await isConnected(watching)
+                await expect.poll(() => eventIds(watching).at(-1) ?? fromId).toBeGreaterThanOrEqual(until)
+                watching.socket.terminate()
+                const place = watching.frames.findIndex((frame) => frame.eventId === 0)
+                const head = watching.connected()[0]?.data.lastEventId ?? 0
+                const ids = eventIds(watching)
+                expect(ids.slice(0, place)).toEqual(ids.filter((id) => id <= head))
+                expect(ids.slice(0, place).at(-1) ?? fromId).toBe(head)
+                seen.push(...ids)
+              }
+              expect(seen).toEqual(upTo(last))
+            }),
+          )
+          await writing
+        },
+      ),
+      { numRuns: 15 },
+    )
+  }, 60_000)
+
+  test('is told to come back when the log cannot be read', async () => {
+    await using own = await testStream()
+    const session = await own.addSession()
+    await own.database.pool.query('alter table event rename column data to elsewhere')
+    const watching = await own.watch(session)
+    expect(await watching.closed).toBe(1011)
   })
 
   test('that says anything is closed', async () => {

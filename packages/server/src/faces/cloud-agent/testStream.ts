@@ -1,4 +1,4 @@
-/** For tests: `/stream` on a port, over real sessions, tickets and a real log; no sandbox ever starts. */
+/** For tests and benchmarks: `/stream` on a port, over real sessions, tickets and a real log; no sandbox ever starts. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,7 +6,9 @@ import { buffer } from 'node:stream/consumers'
 import type { ConnectedFrame, Envelope, SessionId, StreamFrame } from '@corral/protocol'
 import { WebSocket } from 'ws'
 import { defaultTimers } from '../../config.ts'
+import type { Database } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
+import type { Identity } from '../../identity/identity.ts'
 import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
 import { createLog, type Log } from '../../log/log.ts'
 import { createSessions } from '../../sessions/create.ts'
@@ -28,28 +30,43 @@ export type Watching = {
 }
 export type Refused = { status: number; body: unknown }
 
-export type TestStream = AsyncDisposable &
-  TestIdentity & {
-    url: string
-    log: Log
-    sessions: Sessions
-    stream: Stream
-    caller: Caller
-    addSession(caller?: Caller): Promise<SessionId>
-    append(session: SessionId, contents: string[]): Promise<number[]>
-    ticket(session: SessionId, userId?: string): Promise<string>
-    /** Resolves when the socket is open, or refused. */
-    dial(query: Record<string, string> | string, options?: DialOptions): Promise<Watching | Refused>
-    /** With a fresh ticket; throws when it is refused. */
-    watch(session: SessionId, query?: Record<string, string>): Promise<Watching>
-  }
+export type ServedStream = AsyncDisposable & {
+  url: string
+  log: Log
+  sessions: Sessions
+  stream: Stream
+  caller: Caller
+  addSession(caller?: Caller): Promise<SessionId>
+  append(session: SessionId, contents: string[]): Promise<number[]>
+  ticket(session: SessionId, userId?: string): Promise<string>
+  /** Resolves when the socket is open, or refused. */
+  dial(query: Record<string, string> | string, options?: DialOptions): Promise<Watching | Refused>
+  /** With a fresh ticket; throws when it is refused. */
+  watch(session: SessionId, query?: Record<string, string>): Promise<Watching>
+}
 type DialOptions = { protocols?: string[]; headers?: Record<string, string>; origin?: string; autoPong?: boolean }
 
+/** With users, organizations and keys in a database of its own. */
 export async function testStream(
   options: { timers?: StreamTimers; allowedOrigins?: string[] } = {},
-): Promise<TestStream> {
+): Promise<ServedStream & TestIdentity> {
   const world = await testIdentity()
-  const { database, identity } = world
+  const served = await serveStream({ ...world, userId: world.operator.userId, ...options })
+  async function dispose() {
+    await served[Symbol.asyncDispose]()
+    await world[Symbol.asyncDispose]()
+  }
+  return { ...world, ...served, [Symbol.asyncDispose]: dispose }
+}
+
+export async function serveStream(options: {
+  database: Database
+  identity: Identity
+  userId: string
+  timers?: StreamTimers
+  allowedOrigins?: string[]
+}): Promise<ServedStream> {
+  const { database, identity, userId } = options
   const wake = () => undefined
   const log = createLog({
     database,
@@ -83,12 +100,12 @@ export async function testStream(
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const url = `ws://127.0.0.1:${port}`
-  const caller: Caller = { userId: world.operator.userId, botId: null, internal: false }
+  const caller: Caller = { userId, botId: null, internal: false }
 
-  async function ticket(session: SessionId, userId = caller.userId): Promise<string> {
+  async function ticket(session: SessionId, holder = userId): Promise<string> {
     const issued = await identity.tickets.issue({
       purpose: 'stream',
-      userId,
+      userId: holder,
       kiloSessionId: 'ses_0000000000000000000000000A',
       cloudAgentSessionId: session,
       organizationId: null,
@@ -127,7 +144,6 @@ export async function testStream(
   }
 
   return {
-    ...world,
     url,
     log,
     sessions,
@@ -157,7 +173,6 @@ export async function testStream(
       await new Promise((resolve) => server.close(resolve))
       await links.close()
       await log.close()
-      await world[Symbol.asyncDispose]()
     },
   }
 }
