@@ -1,0 +1,119 @@
+/**
+ * One session and many viewers: how many events a second reach them all together, from the log to their sockets.
+ * Beside it a bare broadcast of the same text by `ws`, with no log behind it. The viewers are a process of their own.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { WebSocketServer } from 'ws'
+import { type ServedStream, serveStream } from '../packages/server/src/faces/cloud-agent/testStream.ts'
+import { createIdentity } from '../packages/server/src/identity/identity.ts'
+import { openLog } from '../packages/server/src/testing/log.ts'
+import { type Benchmark, byTurns, type Row } from './benchmark.ts'
+import type { FromViewers, ToViewers } from './viewers.ts'
+
+const deliveries = 100_000
+const commit = 20
+const content = 'a line of output, as agents write them by the thousand'
+
+export const fanOut: Benchmark = {
+  name: 'fan-out',
+  async run({ openDatabase }) {
+    const { database } = await openLog(await openDatabase())
+    const identity = createIdentity({ database, nextAuthSecret: 'bench'.repeat(8), internalApiSecret: 'bench' })
+    await using face = await serveStream({ database, identity, userId: 'user-1' })
+    const rows: Row[] = []
+    for (const viewers of [1, 100, 1_000, 5_000]) rows.push(await measure(face, { viewers, batch: false }))
+    rows.push(await measure(face, { viewers: 1_000, batch: true }))
+    return rows
+  },
+}
+
+async function measure(face: ServedStream, options: { viewers: number; batch: boolean }): Promise<Row> {
+  const { viewers, batch } = options
+  const session = await face.addSession()
+  const events = Math.ceil(deliveries / viewers / commit) * commit
+  const urls: string[] = []
+  for (let i = 0; i < viewers; i++) {
+    const query = { cloudAgentSessionId: session, replay: 'false', batch: String(batch) }
+    urls.push(`${face.url}/stream?${new URLSearchParams({ ...query, ticket: await face.ticket(session) })}`)
+  }
+  await using ours = await startViewers(urls)
+  await using bare = await startBroadcast(viewers)
+  const figures = await byTurns({
+    stream: () =>
+      perSecond(events * viewers, async () => {
+        for (let i = 0; i < events; i += commit)
+          await face.append(
+            session,
+            Array.from({ length: commit }, () => content),
+          )
+        await ours.received(events * viewers)
+      }),
+    broadcast: () =>
+      perSecond(events * viewers, async () => {
+        for (let i = 0; i < events; i++) {
+          bare.broadcast()
+          // As the log's commits do: the event loop turns now and then.
+          if (i % commit === 0) await new Promise((resolve) => setImmediate(resolve))
+        }
+        await bare.received(events * viewers)
+      }),
+  })
+  return {
+    what: `fan-out to ${viewers.toLocaleString('en-US')} ${batch ? 'viewers, batch=true' : 'viewers'}`,
+    unit: 'events/s',
+    figures: figures.stream,
+    reference: { what: 'bare broadcast by ws', figures: figures.broadcast },
+  }
+}
+
+async function perSecond(count: number, run: () => Promise<void>): Promise<number> {
+  const start = performance.now()
+  await run()
+  return count / ((performance.now() - start) / 1000)
+}
+
+type Viewers = AsyncDisposable & { received(count: number): Promise<void> }
+
+async function startViewers(urls: string[]): Promise<Viewers> {
+  const child = fork(fileURLToPath(new URL('./viewers.ts', import.meta.url)))
+  await say(child, { dial: urls }, 'dialled')
+  return {
+    received: (count) => say(child, { expect: count }, 'received'),
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      await once(child, 'exit')
+    },
+  }
+}
+
+async function say(child: ChildProcess, message: ToViewers, answer: FromViewers): Promise<void> {
+  child.send(message)
+  const [heard] = await once(child, 'message', { signal: AbortSignal.timeout(120_000) })
+  if (heard !== answer) throw new Error(`the viewers said ${heard} instead of ${answer}`)
+}
+
+async function startBroadcast(viewers: number): Promise<Viewers & { broadcast(): void }> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const listening = await startViewers(Array.from({ length: viewers }, () => `ws://127.0.0.1:${port}`))
+  const text = JSON.stringify({
+    eventId: 1,
+    streamEventType: 'output',
+    data: { content, source: 'stdout' },
+    timestamp: new Date(),
+  })
+  return {
+    received: listening.received,
+    broadcast() {
+      for (const socket of server.clients) socket.send(text)
+    },
+    async [Symbol.asyncDispose]() {
+      await listening[Symbol.asyncDispose]()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
