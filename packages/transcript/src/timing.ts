@@ -3,28 +3,37 @@
  * by the monotonic clock of the machine on which the step ran, so a wrong clock in a sandbox makes no negative bar.
  * Steps may overlap; totals are spans, not sums. Source: 33-boards-lifecycle "Timing".
  */
-import { type ExecutionId, type StepName, statusDataSchema, type TimingStep } from '@corral/protocol'
+import {
+  type ExecutionId,
+  errorDataSchema,
+  finalizationDataSchema,
+  type StepName,
+  statusDataSchema,
+  type TimingStep,
+} from '@corral/protocol'
 import type { LogEvent } from './change.ts'
 
 export type TimingView = {
   /** Unix milliseconds of the earliest step; null when nothing has begun. */
   startTime: number | null
+  /** In the order of their starts. */
   steps: TimingStep[]
   queuedMs: number | null
-  /** Start of the first step to the end of `prompt_send`. */
+  /** Start of the first step of the set-up to the end of its last, which is `prompt_send`. */
   setupMs: number | null
   agentExecutionMs: number | null
   /** From the creation of the execution to the end of the last step. */
   totalMs: number | null
 }
 
+/** Times are Unix milliseconds by the server's clock; `end` is null while it runs. */
 type Bar = {
   name: StepName
-  start: number
-  durationMs: number
   attempt: number
+  start: number
+  end: number | null
   status: TimingStep['status']
-  detail?: string
+  detail?: string | undefined
 }
 
 const setupSteps = new Set<StepName>([
@@ -44,82 +53,99 @@ const setupSteps = new Set<StepName>([
  * preparation before it, in order. `now` (Unix milliseconds) ends the bars of what still runs.
  */
 export function timing(events: readonly LogEvent[], executionId: ExecutionId | null, now: number): TimingView {
+  const { bars, queuedAt } = drawBars(events, executionId)
+  const [first] = bars
+  if (!first) {
+    return { startTime: null, steps: [], queuedMs: null, setupMs: null, agentExecutionMs: null, totalMs: null }
+  }
+  const endOf = (bar: Bar) => Math.max(bar.start, bar.end ?? now)
+  const spanOf = (some: Bar[]) => {
+    const [earliest] = some
+    return earliest ? whole(Math.max(...some.map(endOf)) - earliest.start) : null
+  }
+  return {
+    startTime: whole(first.start),
+    steps: bars.map((bar) => ({
+      name: bar.name,
+      startMs: whole(bar.start - first.start),
+      durationMs: whole(endOf(bar) - bar.start),
+      attempt: bar.attempt,
+      status: bar.status,
+      ...(bar.detail !== undefined && { detail: bar.detail }),
+    })),
+    queuedMs: spanOf(bars.filter(({ name }) => name === 'queue_wait')),
+    setupMs: spanOf(bars.filter(({ name }) => setupSteps.has(name))),
+    agentExecutionMs: spanOf(bars.filter(({ name }) => name === 'agent_execution')),
+    totalMs: whole(Math.max(...bars.map(endOf)) - (queuedAt ?? first.start)),
+  }
+}
+
+/** In the order of their starts. */
+function drawBars(
+  events: readonly LogEvent[],
+  executionId: ExecutionId | null,
+): { bars: Bar[]; queuedAt: number | null } {
   const bars = new Map<string, Bar>()
   let queuedAt: number | null = null
-  let startedAt: number | null = null
   let endedAt: number | null = null
-  let collectedAt: number | null = null
+
+  function open(name: StepName, start: number): void {
+    if (!bars.has(name)) bars.set(name, { name, attempt: 1, start, end: null, status: 'running' })
+  }
 
   for (const event of events) {
-    if (event.type === 'status') addStep(bars, event, now)
-    if (executionId === null || event.executionId !== executionId) continue
-    if (event.type === 'queued') queuedAt = event.at
-    if (event.type === 'started') startedAt ??= event.at
-    if (event.type === 'complete' || event.type === 'interrupted' || isEndingError(event)) endedAt = event.at
-    if (event.type === 'finalization') collectedAt = event.at
+    if (event.executionId && event.executionId !== executionId) continue
+    const { at } = event
+    const outcome = outcomeOf(event)
+    if (outcome) {
+      endedAt = at
+      endBars(bars, at, outcome, ({ name }) => name === 'agent_execution')
+      // Nobody tells any more how these went on.
+      endBars(bars, at, 'failed', () => true)
+    } else if (event.type === 'status') {
+      noteStep(bars, event)
+    } else if (event.type === 'queued') {
+      queuedAt = at
+      open('queue_wait', at)
+    } else if (event.type === 'started') {
+      open('agent_execution', at)
+    } else if (event.type === 'finalization' && endedAt !== null) {
+      const status = finalizationDataSchema.parse(event.data).success ? 'ok' : 'failed'
+      bars.set('result_collection', { name: 'result_collection', attempt: 1, start: endedAt, end: at, status })
+    }
   }
-  const over = endedAt !== null
-  if (startedAt !== null) {
-    bars.set('agent_execution', {
-      name: 'agent_execution',
-      start: startedAt,
-      durationMs: (endedAt ?? now) - startedAt,
-      attempt: 1,
-      status: over ? 'ok' : 'running',
-    })
-  }
-  if (endedAt !== null && collectedAt !== null) {
-    bars.set('result_collection', {
-      name: 'result_collection',
-      start: endedAt,
-      durationMs: Math.max(0, collectedAt - endedAt),
-      attempt: 1,
-      status: 'ok',
-    })
-  }
-
-  const all = [...bars.values()].toSorted((a, b) => a.start - b.start)
-  const first = all[0]
-  if (!first)
-    return { startTime: null, steps: [], queuedMs: null, setupMs: null, agentExecutionMs: null, totalMs: null }
-  const setup = all.filter((bar) => setupSteps.has(bar.name))
-  const ends = all.map((bar) => bar.start + bar.durationMs)
-  const wait = bars.get('queue_wait')
-  const agent = bars.get('agent_execution')
-  return {
-    startTime: Math.round(first.start),
-    steps: all.map(({ start, durationMs, ...bar }) => ({
-      ...bar,
-      startMs: whole(start - first.start),
-      durationMs: whole(durationMs),
-    })),
-    queuedMs: wait ? whole(wait.durationMs) : null,
-    setupMs: setup[0] ? whole(Math.max(...setup.map((bar) => bar.start + bar.durationMs)) - setup[0].start) : null,
-    agentExecutionMs: agent ? whole(agent.durationMs) : null,
-    totalMs: whole(Math.max(...ends) - (queuedAt ?? first.start)),
-  }
+  return { bars: [...bars.values()].toSorted((a, b) => a.start - b.start), queuedAt }
 }
 
-/** A step opens with `running` and closes with `ok` or `failed`; one that only closes gets its start from its duration. */
-function addStep(bars: Map<string, Bar>, event: LogEvent, now: number): void {
-  const status = statusDataSchema.safeParse(event.data)
-  if (!status.success || !status.data.step || !status.data.state) return
-  const { step, stepId, attempt = 1, state, durationMs, message } = status.data
-  const key = step === 'queue_wait' ? step : `${step}:${attempt}:${stepId ?? ''}:${event.executionId ?? ''}`
-  const open = bars.get(key)
-  const start = open?.start ?? event.at - (state === 'running' ? 0 : (durationMs ?? 0))
-  bars.set(key, {
-    name: step,
-    start,
-    durationMs: state === 'running' ? Math.max(0, now - start) : (durationMs ?? Math.max(0, event.at - start)),
-    attempt,
-    status: state,
-    detail: state === 'running' ? open?.detail : message,
-  })
+/** A step opens with `running` and closes with `ok` or `failed`; of some only the close is told, with the duration. */
+function noteStep(bars: Map<string, Bar>, event: LogEvent): void {
+  const { step: name, stepId = '', attempt = 1, state, durationMs, message } = statusDataSchema.parse(event.data)
+  if (!name || !state) return
+  const key = name === 'queue_wait' ? name : `${name} ${attempt} ${stepId}`
+  const known = bars.get(key)
+  if (state === 'running') {
+    // A new attempt says that the one before is over, however it ended.
+    endBars(bars, event.at, 'failed', (bar) => bar.name === name && bar.attempt < attempt)
+    if (!known) bars.set(key, { name, attempt, start: event.at, end: null, status: state, detail: message })
+    return
+  }
+  // What was told late, after a lost connection, is put where it was: it was over when its end was told.
+  const told = known?.start ?? event.at
+  const start = durationMs === undefined ? told : Math.min(told, event.at - durationMs)
+  const end = durationMs === undefined ? event.at : start + durationMs
+  bars.set(key, { name, attempt, start, end, status: state, detail: message })
 }
 
-function isEndingError(event: LogEvent): boolean {
-  return event.type === 'error' && typeof event.data === 'object' && event.data !== null && 'reason' in event.data
+function endBars(bars: Map<string, Bar>, end: number, status: Bar['status'], which: (bar: Bar) => boolean): void {
+  for (const [key, bar] of bars) if (bar.end === null && which(bar)) bars.set(key, { ...bar, end, status })
+}
+
+/** How the execution ended, by the event that ends it. */
+function outcomeOf({ type, executionId, data }: LogEvent): 'ok' | 'failed' | null {
+  if (type === 'complete') return 'ok'
+  if (type === 'interrupted') return 'failed'
+  const failed = type === 'error' && executionId && errorDataSchema.parse(data).reason !== undefined
+  return failed ? 'failed' : null
 }
 
 const whole = (ms: number) => Math.max(0, Math.round(ms))
