@@ -145,7 +145,7 @@ export function createReconciler(options: {
 }
 
 /** The claim on this row is no longer ours: another look has been begun, and this one's result must not be written. */
-export class ClaimLost extends Error {
+class ClaimLost extends Error {
   constructor() {
     super('the claim on this row is no longer ours')
     this.name = 'ClaimLost'

@@ -52,7 +52,7 @@ export type SandboxLimits = {
 }
 
 /** The process id alone is given again by the kernel: the start time within this boot of the host tells them apart. */
-export const bubblewrapRefSchema = z.strictObject({
+const bubblewrapRefSchema = z.strictObject({
   driver: z.literal('bubblewrap'),
   sandboxId: z.templateLiteral(['sbx_', z.string()]),
   bootId: z.templateLiteral(['boot_', z.string()]),

@@ -60,7 +60,7 @@ export type SessionAction =
   | { do: 'remove' }
   | { do: 'wait'; until: Date | null }
 
-export const sandboxStartAttempts = 3
+const sandboxStartAttempts = 3
 
 export function decide(facts: SessionFacts, now: Date, timers: Timers): SessionAction {
   if (facts.session.state === 'deleted') return removal(facts)

@@ -104,7 +104,8 @@ export function lifeTests(world: () => World, makeDriver: MakeDriver): void {
     const stops = await Promise.all([driver.stop(ref, graceMs), driver.stop(ref, graceMs)])
     expect(stops).toEqual(['stopped', 'stopped'])
     expect(existsSync(join(spec.folder, 'workspace/ended-by-itself'))).toBe(true)
-    expect(processesIn(namespace)).toEqual([])
+    // The kernel has ended them all with process 1; on a busy host the last may still be on its way out.
+    await expect.poll(() => processesIn(namespace), { timeout: 2_000 }).toEqual([])
     expect(await driver.stop(ref, graceMs)).toBe('stopped')
     expect(await driver.inspect(ref)).toBe('stopped')
     expect((await driver.list()).map(({ sandboxId }) => sandboxId)).not.toContain(spec.sandboxId)
