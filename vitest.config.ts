@@ -1,6 +1,7 @@
 /**
  * How the tests run. Three projects: `unit` (pure, and everything that needs no database), `server` (on a real
- * PostgreSQL), `e2e` (from outside; one file at a time and after the others, because each starts agents of its own).
+ * PostgreSQL; the client, too, since its tests have the real server), `e2e` (from outside; one file at a time and after
+ * the others, because each starts agents of its own).
  */
 import { defineConfig } from 'vitest/config'
 import { tallyReporter } from './scripts/test/tally.ts'
@@ -18,14 +19,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts'],
-          exclude: ['packages/server/**', '**/node_modules/**'],
+          exclude: ['packages/server/**', 'packages/client/**', '**/node_modules/**'],
         },
       },
       {
         extends: true,
         test: {
           name: 'server',
-          include: ['packages/server/src/**/*.test.ts'],
+          include: ['packages/{server,client}/src/**/*.test.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
           globalSetup: 'packages/server/src/testing/globalSetup.ts',

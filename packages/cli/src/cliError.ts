@@ -1,5 +1,5 @@
 /** An error for people: what happened, why, what to do. */
-import { CorralCallError, callError } from '@corral/client'
+import { CorralCallError } from '@corral/client'
 
 export class CliError extends Error {
   constructor(what: string, why: string, remedy: string) {
@@ -21,8 +21,7 @@ const remedies: Record<string, string> = {
 }
 
 /** One text for whatever went wrong; a stack is only for what is a defect of ours. */
-export function explain(error: unknown): string {
-  const known = callError(error)
+export function explain(known: unknown): string {
   if (known instanceof CliError) return known.message
   if (known instanceof CorralCallError) {
     const details = Array.isArray(known.details)

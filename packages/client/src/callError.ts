@@ -3,6 +3,7 @@
  * that there was no server to answer.
  */
 import { TRPCClientError } from '@trpc/client'
+import { z } from 'zod'
 
 export class CorralCallError extends Error {
   /** The refusal's reason, e.g. `session_not_found`; `unreachable` when no server answered. */
@@ -21,44 +22,40 @@ export class CorralCallError extends Error {
     this.httpStatus = options.httpStatus ?? null
     this.details = options.details
   }
+
+  /** Repeating the call cannot help: it was understood, and refused for what it is. */
+  get isFinal(): boolean {
+    const status = this.httpStatus ?? 0
+    return status >= 400 && status < 500 && ![408, 425, 429].includes(status)
+  }
 }
 
-/** Any error of a call as a `CorralCallError`; what is none of a call stays as it is. */
-export function callError(error: unknown): unknown {
-  if (!(error instanceof TRPCClientError)) return error
-  const data: unknown = error.data
-  if (isRefusal(data)) {
-    return new CorralCallError(data.reason, data.sentence, {
-      httpStatus: data.httpStatus,
-      details: data.details,
-      cause: error,
-    })
-  }
-  return new CorralCallError('unreachable', `The server did not answer: ${error.message}`, { cause: error })
-}
-
-export async function fetchJson(url: string, init: RequestInit): Promise<unknown> {
-  let response: Response
-  try {
-    response = await fetch(url, { ...init, signal: AbortSignal.timeout(60_000) })
-  } catch (error) {
-    throw new CorralCallError('unreachable', `The server at ${new URL(url).origin} did not answer.`, { cause: error })
-  }
-  const body: unknown = await response.json().catch(() => null)
-  if (response.ok) return body
-  const problem = body as { reason?: string; detail?: string; details?: unknown } | null
-  throw new CorralCallError(
-    problem?.reason ?? 'internal',
-    problem?.detail ?? `The server answered ${response.status}.`,
-    {
-      httpStatus: response.status,
-      details: problem?.details,
-    },
+export function unreachable(url: string, cause: unknown): CorralCallError {
+  return new CorralCallError(
+    'unreachable',
+    `The server at ${new URL(url).origin} did not answer: ${reasonOf(cause)}.`,
+    { cause },
   )
 }
 
-type Refusal = { reason: string; sentence: string; httpStatus: number; details?: unknown }
+/** The innermost sentence: `fetch failed` alone says nothing. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return (cause.cause !== undefined && reasonOf(cause.cause)) || cause.message
+}
 
-function isRefusal(data: unknown): data is Refusal {
-  return typeof data === 'object' && data !== null && 'reason' in data && 'sentence' in data
+const refusalSchema = z.object({
+  reason: z.string(),
+  sentence: z.string(),
+  httpStatus: z.number(),
+  details: z.unknown().optional(),
+})
+
+/** An error of tRPC's client as ours; what is none stays as it is. */
+export function callError(error: unknown, url: string): unknown {
+  if (!(error instanceof TRPCClientError)) return error
+  const refusal = refusalSchema.safeParse(error.data)
+  if (!refusal.success) return unreachable(url, error.cause ?? error)
+  const { reason, sentence, ...rest } = refusal.data
+  return new CorralCallError(reason, sentence, { ...rest, cause: error })
 }
