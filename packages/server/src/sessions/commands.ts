@@ -19,7 +19,8 @@ export type AgentInSandbox = {
 }
 
 export type Commands = {
-  prepare(look: SessionLook, attempt: number): Promise<PrepareParams>
+  /** `first`: for the first execution, or before any. */
+  prepare(look: SessionLook, attempt: number, options: { first: boolean }): Promise<PrepareParams>
   execute(look: SessionLook, row: typeof execution.$inferSelect): Promise<ExecuteParams>
   finalize(look: SessionLook, row: typeof execution.$inferSelect): FinalizeParams
 }
@@ -43,7 +44,7 @@ export function createCommands(deps: {
   })
 
   return {
-    async prepare(look, attempt) {
+    async prepare(look, attempt, { first }) {
       const { session } = look
       const { configuration } = session
       const { workspacePath, home } = placesOf(session)
@@ -59,8 +60,8 @@ export function createCommands(deps: {
         shallow: configuration.shallow,
         author: deps.author,
         setupCommands: configuration.setupCommands,
-        // A checkout made anew for a later message must not stop the conversation.
-        setupFailure: look.facts.session.state === 'open' && look.workspace.baseCommit !== null ? 'warn' : 'fail',
+        // What fails again and again must not be the end of the conversation.
+        setupFailure: first ? 'fail' : 'warn',
         environment: environmentOf(look),
         gateway: { token: await deps.gatewayToken(look) },
         timeouts: { cloneMs: timers.cloneMs, setupCommandMs: timers.setupCommandMs },

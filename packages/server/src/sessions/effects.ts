@@ -3,8 +3,8 @@
  * something idempotent and then commits what came of it; a crash between the two is repaired by the next look.
  * Nothing long is awaited: commands answer `accepted`, and their end comes as an event.
  */
-import type { ExecutionId, FailureReason, SandboxId, StatusData } from '@corral/protocol'
-import { and, eq, sql } from 'drizzle-orm'
+import type { ExecutionId, FailureReason, SandboxId, SessionId, StatusData } from '@corral/protocol'
+import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import type { Logger } from 'pino'
 import type { Timers } from '../config.ts'
 import { type Claim, holdClaim } from '../database/reconciler.ts'
@@ -114,9 +114,22 @@ export function createEffects(deps: EffectDependencies) {
     await send(
       link,
       'session.prepare',
-      async () => link.call('session.prepare', await commands.prepare(look, attempt), timers.commandMs),
+      async () => {
+        const first = !(await hasEnded(look.session.id))
+        await link.call('session.prepare', await commands.prepare(look, attempt, { first }), timers.commandMs)
+      },
       () => forget(claim, look, (tx) => unsent(tx, workspace, eq(workspace.sessionId, look.session.id))),
     )
+  }
+
+  /** Whether an execution of the session is over. */
+  async function hasEnded(id: SessionId): Promise<boolean> {
+    const ended = await database.orm
+      .select({ id: execution.id })
+      .from(execution)
+      .where(and(eq(execution.sessionId, id), isNotNull(execution.endedAt)))
+      .limit(1)
+    return ended.length > 0
   }
 
   async function deliver(claim: Claim, look: SessionLook, { executionId }: Action<'deliver'>) {

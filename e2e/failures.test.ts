@@ -1,0 +1,138 @@
+/**
+ * How work fails, and that no failure is the end of a session: each one names its reason, and the next message works.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionId, MessageResult, SessionId } from '@corral/protocol'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type TestGitHost, testGitHost } from '../packages/server/src/gateway/testGitHost.ts'
+import { type Installation, startInstallation } from './harness/installation.ts'
+import { git, makeRepository } from './harness/repositories.ts'
+import { play, say, write } from './harness/script.ts'
+import { follow, type Viewer } from './harness/viewer.ts'
+
+let corral: Installation
+/** A git server in the network, beside the folder of repositories. */
+let gitHost: TestGitHost
+let gitRoot: string
+
+beforeAll(async () => {
+  gitRoot = await mkdtemp(join(tmpdir(), 'corral-e2e-git-'))
+  gitHost = await testGitHost({ root: gitRoot, username: 'corral', token: 'token-of-the-operator' })
+  corral = await startInstallation({ env: { CORRAL_ALLOW_PRIVATE_HOSTS: new URL(gitHost.url).host } })
+})
+afterAll(async () => {
+  await corral?.end()
+  await gitHost?.[Symbol.asyncDispose]()
+  await rm(gitRoot, { recursive: true, force: true })
+})
+
+type Configuration = Parameters<Installation['corral']['call']['start']['mutate']>[0]
+
+const start = (configuration: Partial<Configuration>) =>
+  corral.corral.call.start.mutate({
+    prompt: play(say('Hello.')),
+    mode: 'code',
+    model: 'scripted/demo',
+    ...configuration,
+  })
+
+async function resultOf(session: SessionId, executionId: ExecutionId): Promise<MessageResult> {
+  const result = await corral.corral.call.getMessageResult.query({
+    cloudAgentSessionId: session,
+    executionId,
+    waitMs: 30_000,
+  })
+  expect(result.endedAt).toBeDefined()
+  return result
+}
+
+async function send(session: SessionId, prompt: string): Promise<MessageResult> {
+  const { executionId } = await corral.corral.call.sendMessage.mutate({ cloudAgentSessionId: session, prompt })
+  return resultOf(session, executionId)
+}
+
+describe('what can be known at once is refused at once, and leaves nothing behind', () => {
+  const refused = (path: string) => ({
+    data: { httpStatus: 400, reason: 'invalid_input', details: [{ path, message: expect.any(String) }] },
+  })
+
+  test('a local repository that is not there, or not under a root of the operator', async () => {
+    const outside = await makeRepository(join(corral.folder, 'outside.git'), { 'README.md': 'Not for sessions.\n' })
+    await expect(start({ gitUrl: outside })).rejects.toMatchObject(refused('gitUrl'))
+    await expect(start({ gitUrl: join(corral.repositories, 'missing.git') })).rejects.toMatchObject(refused('gitUrl'))
+  })
+
+  test('a model that no upstream takes, and an agent that is not installed', async () => {
+    const gitUrl = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+    await expect(start({ gitUrl, model: 'openai/gpt-5' })).rejects.toMatchObject(refused('model'))
+    await expect(start({ gitUrl, agentKind: 'nobody' })).rejects.toMatchObject(refused('agentKind'))
+    expect((await corral.corral.call.listSessions.query({})).sessions).toEqual([])
+  })
+})
+
+describe('one session meets one failure after the other', () => {
+  let session: SessionId
+  let viewer: Viewer
+
+  const failed = (reason: string, httpStatus: number, message: RegExp) => ({
+    status: 'failed',
+    failure: { reason, httpStatus, message: expect.stringMatching(message), retryable: expect.any(Boolean) },
+  })
+  afterAll(() => viewer?.close())
+
+  test('clone_failed: the repository does not exist', async () => {
+    const ack = await start({ gitUrl: `${gitHost.url}/public/app.git`, upstreamBranch: 'feature/one' })
+    session = ack.cloudAgentSessionId
+    viewer = follow(corral.corral, session)
+    const result = await resultOf(session, ack.executionId)
+    expect(result).toMatchObject(failed('clone_failed', 422, /could not be cloned/))
+    expect(await viewer.ended(ack.executionId)).toMatchObject({
+      streamEventType: 'error',
+      data: { reason: 'clone_failed', error: result.failure?.message },
+    })
+  })
+
+  test('branch_not_found: it exists now, but not its upstream branch', async () => {
+    await makeRepository(join(gitRoot, 'public', 'app.git'), { 'README.md': 'An app.\n' })
+    expect(await send(session, play(say('Again.')))).toMatchObject(failed('branch_not_found', 422, /branch/))
+  })
+
+  test('model_error: the branch is there, and the model refuses', async () => {
+    await git(join(gitRoot, 'public', 'app.git'), 'branch', 'feature/one', 'main')
+    const result = await send(session, play('fail 400 "I do not like this prompt."'))
+    expect(result).toMatchObject(failed('model_error', 503, /HTTP 400.*I do not like this prompt/))
+  })
+
+  test('and the message after all of them completes, on that branch', async () => {
+    expect(await send(session, play(write('notes.md', 'At last.\n'), say('Written.')))).toMatchObject({
+      status: 'completed',
+      assistant: { text: 'Written.' },
+    })
+    const diff = await corral.corral.call.getDiff.query({ cloudAgentSessionId: session })
+    expect(diff).toMatchObject({ branch: 'feature/one', files: [{ path: 'notes.md', status: 'added' }] })
+    const numbers = viewer.events.map(({ eventId }) => eventId)
+    expect(numbers).toEqual(numbers.map((_, i) => i + 1))
+  })
+})
+
+test('a failing setup command fails the first execution, and is a warning to the next', async () => {
+  const gitUrl = join(corral.repositories, 'app.git')
+  const { cloudAgentSessionId: session, executionId } = await start({ gitUrl, setupCommands: ['true', 'exit 7'] })
+  const viewer = follow(corral.corral, session)
+  expect(await resultOf(session, executionId)).toMatchObject({
+    status: 'failed',
+    failure: { reason: 'setup_command_failed', httpStatus: 422, message: expect.stringMatching(/2 of 2.*7/) },
+  })
+  expect(await send(session, play(say('All the same.')))).toMatchObject({
+    status: 'completed',
+    assistant: { text: 'All the same.' },
+  })
+  await viewer.until(
+    'the warning',
+    (event) =>
+      event.streamEventType === 'status' && event.data.level === 'warning' && /2 of 2/.test(event.data.message),
+  )
+  viewer.close()
+})
