@@ -3,6 +3,7 @@
  * `accepted` is on disk before the agent gets the prompt; an execution that was interrupted never runs, also not when
  * it comes late; `stopped` and `outcome` are said only when nothing of the execution runs any more, and one of them is.
  */
+import { existsSync } from 'node:fs'
 import {
   commandRefusals,
   type DownParams,
@@ -60,7 +61,8 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
       other?.executionId === executionId && other.attempt === attempt
     if (isThis(current) || isThis(lastEnded)) return
     if (current) throw new RpcError(commandRefusals.busy, 'Another execution is running.')
-    if (!preparation?.prepared?.ok) throw new RpcError(commandRefusals.notPrepared, 'The workspace is not prepared.')
+    if (!preparation?.prepared?.ok || !existsSync(params.workspacePath))
+      throw new RpcError(commandRefusals.notPrepared, 'The workspace is not prepared.')
     const accepted = { type: 'accepted', executionId, data: { executionId, attempt } } as const
     if (!reserve.take() || !journal.append(accepted, { durable: true }))
       throw new RpcError(commandRefusals.diskFull, 'The disk is full.')

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ExecuteParams, newExecutionId, newSessionId } from '@corral/protocol'
 import { describe, expect, it } from 'vitest'
@@ -27,10 +27,13 @@ const typesOf = (bench: Bench, { executionId }: ExecuteParams) =>
   bench.server.events.filter((event) => event.executionId === executionId).map(({ type }) => type)
 
 describe('a session', () => {
-  it('takes no execution before its workspace is prepared', async () => {
+  it('takes no execution without a workspace', async () => {
     await using bench = await createBench()
     await bench.start()
     const params = executeParams(bench, endsAtOnce(bench), 'hello')
+    await expect(bench.server.call('session.execute', params)).rejects.toThrow('1: The workspace is not prepared.')
+    await prepare(bench)
+    rmSync(bench.workspacePath, { recursive: true })
     await expect(bench.server.call('session.execute', params)).rejects.toThrow('1: The workspace is not prepared.')
   })
 

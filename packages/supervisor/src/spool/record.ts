@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib'
 
-export const headerBytes = 8
+const headerBytes = 8
 
 export function encodeRecord(payload: Buffer): Buffer {
   const record = Buffer.allocUnsafe(headerBytes + payload.length)

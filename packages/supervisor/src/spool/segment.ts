@@ -27,7 +27,7 @@ export type Segment = {
 
 const suffix = '.spool'
 
-export const segmentName = (firstN: number): string => `${String(firstN).padStart(15, '0')}${suffix}`
+const segmentName = (firstN: number): string => `${String(firstN).padStart(15, '0')}${suffix}`
 
 export const firstNOf = (name: string): number | undefined =>
   name.endsWith(suffix) ? Number(name.slice(0, -suffix.length)) : undefined

@@ -128,7 +128,7 @@ const tooSlow = () => new PreparationFailed('clone_failed', 'The repository coul
 type Explained = { kind: 'network' | 'final'; reason: 'clone_failed' | 'disk_full'; sentence: string }
 
 /** What git's own words (LC_ALL=C) mean. Missing and forbidden repositories fail alike. */
-export function explain(stderr: string): Explained {
+function explain(stderr: string): Explained {
   if (/No space left on device|Disk quota exceeded/i.test(stderr))
     return { kind: 'final', reason: 'disk_full', sentence: 'The disk is full.' }
   const network =

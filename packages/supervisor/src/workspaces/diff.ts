@@ -49,7 +49,7 @@ type ChangedFile = WorkspaceDiff['files'][number]
  * `--raw --numstat -z`: first all raw entries (`:… <status>` NUL path [NUL new path]), then all counts
  * (`<added> TAB <deleted> TAB path`, or an empty path followed by old and new one).
  */
-export function parseChanges(text: string): ChangedFile[] {
+function parseChanges(text: string): ChangedFile[] {
   const fields = text.split('\0')
   const files = new Map<string, ChangedFile>()
   for (let i = 0; i < fields.length; ) {
