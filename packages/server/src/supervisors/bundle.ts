@@ -23,6 +23,8 @@ export async function supervisorBundle({ folder }: { folder: string }): Promise<
     format: 'esm',
     platform: 'node',
     target: 'node26',
+    // 2 MB less of memory in every sandbox.
+    minify: true,
     banner: { js: requireForCommonJs },
     logLevel: 'silent',
   })

@@ -135,6 +135,16 @@ export function lifeTests(world: () => World, makeDriver: MakeDriver): void {
     expect(await driver.stop(ref, graceMs)).toBe('stopped')
   })
 
+  test('a supervisor that was fenced is not started again, and its sandbox still ends when it is asked to', async () => {
+    const { driver, newSpec, start, supervisor } = world()
+    const { ref, spec } = await start({ ...newSpec(), supervisorBundle: supervisor('process.exit(41)') })
+    const log = () => readFileSync(join(spec.folder, 'log'), 'utf8')
+    await expect.poll(log, { timeout: 10_000 }).toContain('was fenced and is not started again')
+    expect(await driver.inspect(ref)).toBe('running')
+    expect(await driver.stop(ref, graceMs)).toBe('stopped')
+    expect(log()).not.toContain('started again in')
+  })
+
   test('a log that has grown too large is emptied', async () => {
     const { driver, start } = world()
     const first = await start()

@@ -24,6 +24,12 @@ while [ -z "$stopping" ]; do
   # A signal that is trapped ends `wait` early.
   while kill -0 "$child" 2>/dev/null; do wait "$child"; status=$?; done
   [ -z "$stopping" ] || break
+  # 41: it was fenced. Another supervisor has this sandbox, or the server has given it up; starting it again helps nobody.
+  if [ "$status" -eq 41 ]; then
+    echo "corral: the supervisor was fenced and is not started again" >&2
+    while [ -z "$stopping" ]; do sleep 3600 5>&- & wait $!; done
+    break
+  fi
   [ $(($(date +%s) - began)) -lt 60 ] || set -- 0.25 0.5 1 2 4 8
   echo "corral: the supervisor ended with status $status and is started again in $1 s" >&2
   sleep "$1" 5>&- &

@@ -48,8 +48,11 @@ export function agentEnvironment(options: {
   }
 }
 
-/** Until asks are built: everything inside the workspace is allowed, and what would wait for an answer is denied. */
-const permissions = { '*': 'allow', external_directory: 'deny', question: 'deny' }
+/**
+ * Until asks are built: what would wait for an answer is denied, everything else allowed. That includes folders outside
+ * of the workspace: the sandbox is the border, and a refusal would take whole commands along (`cat /proc/net/dev`).
+ */
+const permissions = { '*': 'allow', external_directory: 'allow', question: 'deny' }
 
 function configuration(access: ModelAccess | undefined, gatewayOrigin: string) {
   const model = access && `${providerId}/${access.model.id}`
