@@ -1,10 +1,7 @@
 /** The stream against the real server, over a network that is cut, frozen and shut. */
 import { newSessionId, type SessionId } from '@corral/protocol'
-import { eq } from 'drizzle-orm'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { member } from '../../server/src/database/identityTables.ts'
-import { session as sessionTable } from '../../server/src/database/schema.ts'
 import { type TestCloudAgent, testCloudAgent } from '../../server/src/testing/cloudAgent.ts'
 import { createCalls } from './calls.ts'
 import { createCorral } from './corral.ts'
@@ -115,7 +112,7 @@ describe('a stream', () => {
     const { stream } = createCorral({ url: own.url, apiKey: own.apiKey })
     const over = (async () => {
       for await (const { kind } of stream(cloudAgentSessionId)) {
-        if (kind === 'connected') await own.database.orm.delete(member).where(eq(member.userId, own.caller.userId))
+        if (kind === 'connected') await own.endMemberships(own.caller.userId)
       }
     })()
     await expect(over).rejects.toMatchObject({ message: 'Access to this session has ended.' })
@@ -233,8 +230,7 @@ describe('a stream whose log is another one', () => {
     const session = await server.addSession()
     const viewer = view(session, proxy.url)
     await viewer.isConnected()
-    const logId = crypto.randomUUID()
-    await server.database.orm.update(sessionTable).set({ logId }).where(eq(sessionTable.id, session))
+    await server.replaceHistory(session)
     proxy.cut()
     await expect.poll(() => viewer.kinds().at(-1)).toBe('connected')
     await expect.poll(() => viewer.kinds().filter((kind) => kind === 'connected').length).toBe(2)

@@ -1,6 +1,10 @@
 /** For tests: the cloud-agent API with its `/stream` on one port, over real sessions and a real log. */
 import { once } from 'node:events'
+import type { SessionId } from '@corral/protocol'
 import { serve } from '@hono/node-server'
+import { eq } from 'drizzle-orm'
+import { member } from '../database/identityTables.ts'
+import { session } from '../database/schema.ts'
 import { cloudAgentFace } from '../faces/cloud-agent/routes.ts'
 import { testStream } from '../faces/cloud-agent/testStream.ts'
 import type { StreamTimers } from '../faces/cloud-agent/viewer.ts'
@@ -10,7 +14,7 @@ export type TestCloudAgent = Awaited<ReturnType<typeof testCloudAgent>>
 
 export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const world = await testStream(options)
-  const { sessions, identity, stream } = world
+  const { database, sessions, identity, stream } = world
   const face = cloudAgentFace({ sessions, identity, logger: quietLogger, version: '0.1.0' })
   const server = serve({ fetch: face.fetch, port: 0, hostname: '127.0.0.1' })
   server.on('upgrade', stream.handleUpgrade)
@@ -21,6 +25,13 @@ export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
     ...world,
     url: `http://127.0.0.1:${address.port}`,
     apiKey: world.operator.apiKey,
+    /** As when a database is found to have gone back. */
+    async replaceHistory(id: SessionId): Promise<void> {
+      await database.orm.update(session).set({ logId: crypto.randomUUID() }).where(eq(session.id, id))
+    },
+    async endMemberships(userId: string): Promise<void> {
+      await database.orm.delete(member).where(eq(member.userId, userId))
+    },
     async [Symbol.asyncDispose]() {
       server.close()
       await world[Symbol.asyncDispose]()
