@@ -144,7 +144,10 @@ export type UpEvent = UpEventOf<UpType>
 export const eventsSchema = z.object({
   session: sessionIdSchema,
   epoch: attempt,
-  /** `n` of the first event; the others follow without a gap. */
+  /**
+   * `n` of the first event; the others follow without a gap. Numbers may be left out right before it only when that
+   * event is an `events_dropped` whose `count` reaches back to the last one sent.
+   */
   from: attempt,
   events: z.array(z.object({ type: z.string(), executionId: z.string().optional(), data: z.unknown() })).min(1),
 })

@@ -13,7 +13,7 @@ import type { Term } from './database/term.ts'
 import type { Database } from './database/transaction.ts'
 import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
-import { createStream } from './faces/cloud-agent/stream.ts'
+import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
 import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
@@ -161,6 +161,7 @@ export function createApp(deps: {
     const ready = await answersWithin(database, 2_000)
     return ready ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
   })
+  http.get('/stream', answerWithoutUpgrade)
   http.route('/', cloudAgentFace({ sessions, identity, logger, version }))
   let server: Server | null = null
 
