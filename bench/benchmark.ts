@@ -21,7 +21,7 @@ export type Benchmark = {
   run(bench: Bench): Promise<Row[]>
 }
 
-export const runs = 5
+const runs = 5
 
 /** Runs each of `measured` five times, by turns, after a warm-up that does not count. */
 export async function byTurns<Name extends string>(

@@ -18,11 +18,11 @@ export const replay: Benchmark = {
     const { log, database } = await openLog(pool)
     const session = await addSession(database)
     await fill(pool, session)
+    const before = process.memoryUsage.rss()
     const grown: number[] = []
     const figures = await byTurns({
       pages: async () => {
-        const before = process.memoryUsage.rss()
-        let most = before
+        let most = 0
         const rate = await perSecond(async () => {
           let seen = 0
           for await (const frames of log.replay(session, { after: 0, upTo: events })) {

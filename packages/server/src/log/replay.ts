@@ -16,6 +16,8 @@ export type Page = {
 
 /** Numbers that one query covers; a filter that wants little of them costs no more than that. */
 const windowNumbers = 10_000
+/** Rows that are measured for one page. With more, pages of large events would measure many that they do not take. */
+const pageRows = 1_000
 
 /**
  * A range scan of `event_session_id_seq_pk` in its order, without a sort. The running total is made from the stored
@@ -67,7 +69,7 @@ export async function readPage(
       filters.executionIds ?? null,
       filters.from ?? null,
       filters.to ?? null,
-      limits.replayPageBytes / envelopeBytes,
+      pageRows,
       limits.replayPageBytes,
     ],
   })
