@@ -55,7 +55,9 @@ async function send(session: SessionId, prompt: string): Promise<MessageResult> 
 
 describe('what can be known at once is refused at once, and leaves nothing behind', () => {
   const refused = (path: string) => ({
-    data: { httpStatus: 400, reason: 'invalid_input', details: [{ path, message: expect.any(String) }] },
+    httpStatus: 400,
+    reason: 'invalid_input',
+    details: [{ path, message: expect.any(String) }],
   })
 
   test('a local repository that is not there, or not under a root of the operator', async () => {

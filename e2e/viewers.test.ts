@@ -72,7 +72,7 @@ test('connected comes once to each, between what was and what is', async () => {
   for (const viewer of [early, late, stalled]) {
     expect(viewer.connected()).toHaveLength(1)
     const [connected] = viewer.connected()
-    const at = viewer.frames.findIndex((frame) => frame === connected)
+    const at = viewer.frames.findIndex(({ streamEventType }) => streamEventType === 'connected')
     const last = connected?.data.lastEventId ?? expect.fail('no state')
     expect(viewer.frames.slice(0, at).every(({ eventId }) => eventId <= last)).toBe(true)
     expect(viewer.frames.slice(at + 1).every(({ eventId }) => eventId > last)).toBe(true)
