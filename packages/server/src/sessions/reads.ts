@@ -4,10 +4,8 @@
  */
 import {
   type AgentSessionId,
-  type ConnectedFrame,
   CorralError,
   type ExecutionId,
-  failures,
   type ListSessionsInput,
   type MessageResult,
   type SessionDiff,
@@ -17,22 +15,24 @@ import {
   type SessionView,
   type Timing,
 } from '@corral/protocol'
-import { assistantText, exportOf, timing } from '@corral/transcript'
-import { and, asc, count, desc, eq, inArray, isNotNull, lt, max, sql } from 'drizzle-orm'
+import { exportOf, timing } from '@corral/transcript'
+import { and, desc, eq, lt } from 'drizzle-orm'
 import type { Timers } from '../config.ts'
-import { event, execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
-import type { Database, Orm } from '../database/transaction.ts'
+import { session, sessionHead, workspace } from '../database/schema.ts'
+import type { Database } from '../database/transaction.ts'
 import type { Caller, Membership } from '../identity/caller.ts'
 import type { Links } from '../supervisors/links.ts'
 import { findOwned, ownedBy } from './access.ts'
+import { connectedState } from './connectedState.ts'
+import { findExecution, newestExecution, resultOf, timingEvents } from './executionReads.ts'
 import { placesOf } from './places.ts'
 import { readTranscript } from './readTranscript.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
+import { createSessionViews } from './sessionViews.ts'
 
 type SessionRow = typeof session.$inferSelect
-type ExecutionRow = typeof execution.$inferSelect
 
-/** How often a waiting read looks again; commits wake it earlier. */
+/** How often a waiting read looks again. */
 const resultPollMs = 250
 
 export function createReads(deps: {
@@ -44,98 +44,7 @@ export function createReads(deps: {
 }) {
   const { orm } = deps.database
   const { links, timers } = deps
-
-  async function viewsOf(rows: SessionRow[]): Promise<SessionView[]> {
-    if (rows.length === 0) return []
-    const ids = rows.map((row) => row.id)
-    const [heads, workspaces, sandboxes, running, queued] = await Promise.all([
-      orm.select().from(sessionHead).where(inArray(sessionHead.sessionId, ids)),
-      orm.select().from(workspace).where(inArray(workspace.sessionId, ids)),
-      orm
-        .select({ sessionId: session.id, row: sandbox })
-        .from(session)
-        .innerJoin(sandbox, eq(sandbox.id, session.sandboxId))
-        .where(inArray(session.id, ids)),
-      orm
-        .select()
-        .from(execution)
-        .where(and(inArray(execution.sessionId, ids), eq(execution.state, 'running'))),
-      orm
-        .select({ sessionId: execution.sessionId, count: count() })
-        .from(execution)
-        .where(and(inArray(execution.sessionId, ids), eq(execution.state, 'queued')))
-        .groupBy(execution.sessionId),
-    ])
-    return rows.map((row) => {
-      const of = <T extends { sessionId: SessionId }>(candidates: T[]) =>
-        candidates.find((candidate) => candidate.sessionId === row.id)
-      const head = of(heads)
-      const { configuration } = row
-      const space = of(workspaces)
-      const box = of(sandboxes)?.row
-      return {
-        sessionId: row.id,
-        kiloSessionId: row.agentSessionId,
-        userId: row.userId,
-        ...(row.organizationId ? { orgId: row.organizationId } : {}),
-        sandboxId: placesOf(row).sandboxName,
-        agentKind: row.agentKind,
-        ...(configuration.githubRepo ? { githubRepo: configuration.githubRepo } : {}),
-        ...(configuration.gitUrl ? { gitUrl: configuration.gitUrl } : {}),
-        prompt: configuration.prompt,
-        mode: configuration.mode,
-        model: configuration.model,
-        ...(configuration.variant ? { variant: configuration.variant } : {}),
-        autoCommit: configuration.autoCommit,
-        condenseOnComplete: configuration.condenseOnComplete,
-        ...(configuration.upstreamBranch ? { upstreamBranch: configuration.upstreamBranch } : {}),
-        envVarCount: Object.keys(configuration.envVars).length,
-        secretCount: 0,
-        setupCommandCount: configuration.setupCommands.length,
-        mcpServerCount: 0,
-        hasCallback: false,
-        createdOnPlatform: configuration.createdOnPlatform,
-        title: row.title,
-        execution: executionView(of(running), box?.id),
-        queuedCount: of(queued)?.count ?? 0,
-        sandboxStatus: box?.state ?? 'stopped',
-        workspace: workspaceView(space),
-        ...(row.preparedAt ? { preparedAt: row.preparedAt.getTime() } : {}),
-        ...(row.initiatedAt ? { initiatedAt: row.initiatedAt.getTime() } : {}),
-        latestEventId: head?.lastSeq ?? 0,
-        timestamp: row.updatedAt.getTime(),
-        version: row.configVersion,
-      }
-    })
-  }
-
-  function executionView(row: ExecutionRow | undefined, box: (typeof sandbox.$inferSelect)['id'] | undefined) {
-    if (!row) return null
-    const link = box ? links.of(box) : null
-    const silentMs = link ? performance.now() - link.lastSeenAt : null
-    return {
-      id: row.id,
-      status: row.state,
-      startedAt: row.startedAt?.getTime() ?? null,
-      lastHeartbeat: silentMs === null ? null : Math.round(Date.now() - silentMs),
-      error: row.failureMessage,
-      health:
-        silentMs === null
-          ? ('unknown' as const)
-          : silentMs < timers.linkSilenceMs
-            ? ('healthy' as const)
-            : ('stale' as const),
-    }
-  }
-
-  async function findExecution(sessionId: SessionId, executionId: ExecutionId): Promise<ExecutionRow> {
-    const [row] = await orm
-      .select()
-      .from(execution)
-      .where(and(eq(execution.id, executionId), eq(execution.sessionId, sessionId)))
-    if (!row) throw new CorralError('execution_not_found')
-    return row
-  }
+  const viewsOf = createSessionViews({ orm, links, timers })
 
   return {
     async get(
@@ -179,10 +88,10 @@ export function createReads(deps: {
     async result(caller: Caller, id: SessionId, executionId: ExecutionId, waitMs: number): Promise<MessageResult> {
       const owner = await findOwned(orm, caller, { sessionId: id })
       const deadline = performance.now() + waitMs
-      let row = await findExecution(id, executionId)
+      let row = await findExecution(orm, id, executionId)
       while (row.endedAt === null && performance.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, Math.min(resultPollMs, deadline - performance.now())))
-        row = await findExecution(id, executionId)
+        row = await findExecution(orm, id, executionId)
       }
       return resultOf(orm, owner, row)
     },
@@ -197,7 +106,7 @@ export function createReads(deps: {
 
     async timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing> {
       await findOwned(orm, caller, { sessionId: id })
-      const of = executionId ? await findExecution(id, executionId) : await newestExecution(orm, id)
+      const of = executionId ? await findExecution(orm, id, executionId) : await newestExecution(orm, id)
       const view = timing(await timingEvents(orm, id, of), of?.id ?? null, Date.now())
       return { cloudAgentSessionId: id, executionId: of?.id ?? null, ...view }
     },
@@ -226,46 +135,7 @@ export function createReads(deps: {
       }
     },
 
-    /** All of it as of one `seq`: one snapshot. */
-    async connected(id: SessionId): Promise<ConnectedFrame['data'] | null> {
-      return orm.transaction(
-        async (tx) => {
-          const [row] = await tx
-            .select({ session, head: sessionHead, workspace, sandbox })
-            .from(session)
-            .innerJoin(sessionHead, eq(sessionHead.sessionId, session.id))
-            .innerJoin(workspace, eq(workspace.sessionId, session.id))
-            .leftJoin(sandbox, eq(sandbox.id, session.sandboxId))
-            .where(eq(session.id, id))
-          if (!row || row.session.state === 'deleted') return null
-          const open = await tx
-            .select()
-            .from(execution)
-            .where(and(eq(execution.sessionId, id), inArray(execution.state, ['queued', 'running'])))
-            .orderBy(asc(execution.queuedSeq))
-          const running = open.find((candidate) => candidate.state === 'running')
-          return {
-            status: open.length > 0 ? ('busy' as const) : ('idle' as const),
-            logId: row.session.logId,
-            lastEventId: row.head.lastSeq,
-            sandbox: row.sandbox?.state ?? 'stopped',
-            workspace: workspaceView(row.workspace),
-            execution: running
-              ? {
-                  executionId: running.id,
-                  startedAt: (running.startedAt ?? running.deliveredAt ?? running.createdAt).toISOString(),
-                }
-              : null,
-            queue: open
-              .filter((candidate) => candidate.state === 'queued')
-              .map((candidate) => ({ executionId: candidate.id, createdAt: candidate.createdAt.toISOString() })),
-            questions: [],
-            permissions: [],
-          }
-        },
-        { isolationLevel: 'repeatable read', accessMode: 'read only' },
-      )
-    },
+    connected: (id: SessionId) => connectedState(orm, id),
   }
 
   /** As it is now, while the supervisor is there; else as of the end of the last turn. */
@@ -274,102 +144,6 @@ export function createReads(deps: {
     if (!link) return null
     return link.call('session.diff', { session: owner.id }, timers.commandMs).catch(() => null)
   }
-}
-
-function workspaceView(space: typeof workspace.$inferSelect | undefined) {
-  if (!space) return { state: 'absent' }
-  return {
-    state: space.state,
-    ...(space.step ? { step: space.step } : {}),
-    ...(space.reason ? { reason: space.reason } : {}),
-    ...(space.message ? { message: space.message } : {}),
-  }
-}
-
-async function resultOf(orm: Orm, owner: SessionRow, row: ExecutionRow): Promise<MessageResult> {
-  const transcript = await readTranscript(orm, owner.id, row.id)
-  const assistant = assistantText(transcript, { executionId: row.id, agentSessionId: owner.agentSessionId })
-  const [ahead] = await orm
-    .select({ count: count() })
-    .from(execution)
-    .where(
-      and(eq(execution.sessionId, owner.id), eq(execution.state, 'queued'), lt(execution.queuedSeq, row.queuedSeq)),
-    )
-  const finalization = await orm
-    .select({ data: event.data })
-    .from(event)
-    .where(and(eq(event.sessionId, owner.id), eq(event.executionId, row.id), eq(event.type, 'finalization')))
-    .orderBy(asc(event.seq))
-  return {
-    cloudAgentSessionId: owner.id,
-    kiloSessionId: owner.agentSessionId,
-    executionId: row.id,
-    status: row.state,
-    ...(row.state === 'queued' ? { queuePosition: (ahead?.count ?? 0) + 1 } : {}),
-    createdAt: row.createdAt.getTime(),
-    ...(row.startedAt ? { startedAt: row.startedAt.getTime() } : {}),
-    ...(row.endedAt ? { endedAt: row.endedAt.getTime() } : {}),
-    ...(row.state === 'failed' && row.reason
-      ? {
-          failure: {
-            reason: row.reason,
-            message: row.failureMessage ?? failures[row.reason].sentence,
-            retryable: failures[row.reason].retryable,
-            httpStatus: failures[row.reason].httpStatus,
-          },
-        }
-      : {}),
-    ...(assistant ? { assistant } : {}),
-    ...(finalization.length > 0 ? { finalization: finalization.map(({ data }) => JSON.parse(data)) } : {}),
-  }
-}
-
-async function newestExecution(orm: Orm, id: SessionId): Promise<ExecutionRow | undefined> {
-  const [row] = await orm
-    .select()
-    .from(execution)
-    .where(eq(execution.sessionId, id))
-    .orderBy(desc(execution.queuedSeq))
-    .limit(1)
-  return row
-}
-
-/** The events of one execution's start: its own, and what was prepared for it since the end of the one before. */
-async function timingEvents(orm: Orm, id: SessionId, of: ExecutionRow | undefined) {
-  const before = of
-    ? await orm
-        .select({ seq: max(event.seq) })
-        .from(event)
-        .innerJoin(execution, eq(execution.id, event.executionId))
-        .where(
-          and(
-            eq(event.sessionId, id),
-            eq(event.ends, true),
-            lt(execution.queuedSeq, of.queuedSeq),
-            isNotNull(execution.endedAt),
-          ),
-        )
-    : []
-  const rows = await orm
-    .select()
-    .from(event)
-    .where(
-      and(
-        eq(event.sessionId, id),
-        sql`${event.seq} > ${before[0]?.seq ?? 0}`,
-        inArray(event.type, ['status', 'queued', 'started', 'complete', 'error', 'interrupted', 'finalization']),
-      ),
-    )
-    .orderBy(asc(event.seq))
-  const queued = of
-    ? await orm
-        .select()
-        .from(event)
-        .where(and(eq(event.sessionId, id), eq(event.seq, of.queuedSeq)))
-    : []
-  return [...queued, ...rows]
-    .filter((row) => row.executionId === null || row.executionId === of?.id)
-    .map((row) => ({ ...row, data: JSON.parse(row.data), at: row.at.getTime() }))
 }
 
 function cursorActivity(cursor: string): number {

@@ -1,0 +1,105 @@
+/** One execution as its readers see it: its result, and the events from which its timing is made. */
+import { CorralError, type ExecutionId, failures, type MessageResult, type SessionId } from '@corral/protocol'
+import { assistantText, type LogEvent } from '@corral/transcript'
+import { and, asc, count, desc, eq, inArray, isNotNull, lt, max, sql } from 'drizzle-orm'
+import { event, execution, type session } from '../database/schema.ts'
+import type { Orm } from '../database/transaction.ts'
+import { readTranscript } from './readTranscript.ts'
+
+type SessionRow = typeof session.$inferSelect
+type ExecutionRow = typeof execution.$inferSelect
+
+export async function findExecution(orm: Orm, sessionId: SessionId, executionId: ExecutionId): Promise<ExecutionRow> {
+  const [row] = await orm
+    .select()
+    .from(execution)
+    .where(and(eq(execution.id, executionId), eq(execution.sessionId, sessionId)))
+  if (!row) throw new CorralError('execution_not_found')
+  return row
+}
+
+export async function resultOf(orm: Orm, owner: SessionRow, row: ExecutionRow): Promise<MessageResult> {
+  const transcript = await readTranscript(orm, owner.id, row.id)
+  const assistant = assistantText(transcript, { executionId: row.id, agentSessionId: owner.agentSessionId })
+  const [ahead] = await orm
+    .select({ count: count() })
+    .from(execution)
+    .where(
+      and(eq(execution.sessionId, owner.id), eq(execution.state, 'queued'), lt(execution.queuedSeq, row.queuedSeq)),
+    )
+  const finalization = await orm
+    .select({ data: event.data })
+    .from(event)
+    .where(and(eq(event.sessionId, owner.id), eq(event.executionId, row.id), eq(event.type, 'finalization')))
+    .orderBy(asc(event.seq))
+  return {
+    cloudAgentSessionId: owner.id,
+    kiloSessionId: owner.agentSessionId,
+    executionId: row.id,
+    status: row.state,
+    ...(row.state === 'queued' ? { queuePosition: (ahead?.count ?? 0) + 1 } : {}),
+    createdAt: row.createdAt.getTime(),
+    ...(row.startedAt ? { startedAt: row.startedAt.getTime() } : {}),
+    ...(row.endedAt ? { endedAt: row.endedAt.getTime() } : {}),
+    ...(row.state === 'failed' && row.reason
+      ? {
+          failure: {
+            reason: row.reason,
+            message: row.failureMessage ?? failures[row.reason].sentence,
+            retryable: failures[row.reason].retryable,
+            httpStatus: failures[row.reason].httpStatus,
+          },
+        }
+      : {}),
+    ...(assistant ? { assistant } : {}),
+    ...(finalization.length > 0 ? { finalization: finalization.map(({ data }) => JSON.parse(data)) } : {}),
+  }
+}
+
+export async function newestExecution(orm: Orm, id: SessionId): Promise<ExecutionRow | undefined> {
+  const [row] = await orm
+    .select()
+    .from(execution)
+    .where(eq(execution.sessionId, id))
+    .orderBy(desc(execution.queuedSeq))
+    .limit(1)
+  return row
+}
+
+/** The events of one execution's start: its own, and what was prepared for it since the end of the one before. */
+export async function timingEvents(orm: Orm, id: SessionId, of: ExecutionRow | undefined): Promise<LogEvent[]> {
+  const before = of
+    ? await orm
+        .select({ seq: max(event.seq) })
+        .from(event)
+        .innerJoin(execution, eq(execution.id, event.executionId))
+        .where(
+          and(
+            eq(event.sessionId, id),
+            eq(event.ends, true),
+            lt(execution.queuedSeq, of.queuedSeq),
+            isNotNull(execution.endedAt),
+          ),
+        )
+    : []
+  const rows = await orm
+    .select()
+    .from(event)
+    .where(
+      and(
+        eq(event.sessionId, id),
+        sql`${event.seq} > ${before[0]?.seq ?? 0}`,
+        inArray(event.type, ['status', 'queued', 'started', 'complete', 'error', 'interrupted', 'finalization']),
+      ),
+    )
+    .orderBy(asc(event.seq))
+  const queued = of
+    ? await orm
+        .select()
+        .from(event)
+        .where(and(eq(event.sessionId, id), eq(event.seq, of.queuedSeq)))
+    : []
+  return [...queued, ...rows]
+    .filter((row) => row.executionId === null || row.executionId === of?.id)
+    .map((row) => ({ ...row, data: JSON.parse(row.data), at: row.at.getTime() }))
+}
