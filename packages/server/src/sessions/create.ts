@@ -1,4 +1,4 @@
-/** Puts the parts of `Sessions` together: admission, reads, endings, each in its own file. */
+/** Puts the parts of `Sessions` together: preparation, admission, reads, endings, each in its own file. */
 import type { SessionId } from '@corral/protocol'
 import type { Timers } from '../config.ts'
 import type { Database } from '../database/transaction.ts'
@@ -7,6 +7,8 @@ import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
 import { createAdmission } from './admission.ts'
 import { createEndings } from './ending.ts'
+import { createExecutionQueue } from './executionQueue.ts'
+import { createPreparation } from './preparation.ts'
 import { createReads } from './reads.ts'
 import type { RepositoryPolicy } from './repository.ts'
 import type { Sessions } from './sessions.ts'
@@ -17,14 +19,16 @@ export function createSessions(deps: {
   links: Links
   membership: Membership
   repositories: RepositoryPolicy
-  chooseAgent: Parameters<typeof createAdmission>[0]['chooseAgent']
+  chooseAgent: Parameters<typeof createPreparation>[0]['chooseAgent']
   checkModel(model: string): Promise<string | null>
   /** The reconciler has something to do. */
   wake(): void
   timers: Timers
 }): Sessions {
   const listeners = new Set<(id: SessionId) => void>()
-  const admission = createAdmission(deps)
+  const queue = createExecutionQueue(deps)
+  const preparation = createPreparation({ ...deps, queue })
+  const admission = createAdmission({ ...deps, queue })
   const reads = createReads(deps)
   const endings = createEndings({
     ...deps,
@@ -33,8 +37,8 @@ export function createSessions(deps: {
     },
   })
   return {
-    prepare: admission.prepare,
-    start: admission.start,
+    prepare: preparation.prepare,
+    start: preparation.start,
     initiate: (caller, id, options) => admission.initiate(caller, id, options.kilocodeOrganizationId),
     send: admission.send,
     updateExecution: admission.updateExecution,
