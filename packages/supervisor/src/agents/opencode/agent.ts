@@ -60,17 +60,6 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     })
   }
 
-  async function startTwice(params: ExecuteParams, signal: AbortSignal): Promise<AgentServer> {
-    const { agentStartMs } = params.timeouts
-    try {
-      return await start(params, agentStartMs, signal)
-    } catch (error) {
-      if (!(error instanceof AgentUnavailable)) throw error
-      log('warn', error.message, { session, lastWords: error.lastWords })
-      return start(params, agentStartMs, signal)
-    }
-  }
-
   async function open(server: AgentServer, params: ExecuteParams, projection: Projection): Promise<Conversation> {
     try {
       const conversation = await openConversation({
@@ -84,21 +73,38 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       running = { ...conversation, key: keyOf(params) }
       return conversation
     } catch (error) {
+      const died = await hasDied(server)
       await server.end()
-      throw error
+      throw died ? new AgentUnavailable('The agent ended while its session was opened.', await server.ended) : error
     }
   }
 
+  /** An agent that is gone before it has the prompt has done nothing yet, so it is started once more. */
   async function ready(params: ExecuteParams, { steps }: TurnSink, signal: AbortSignal): Promise<Conversation> {
     if (running?.key === keyOf(params) && (await running.server.api.healthy(timers.healthProbeMs))) return running
     await stop()
+    const launch = async (mark: '' | ':again') => {
+      const server = await steps.run(
+        'agent_start',
+        'Starting the agent',
+        () => start(params, params.timeouts.agentStartMs, signal),
+        `agent_start${mark}`,
+      )
+      return steps.run(
+        'agent_session',
+        "Opening the agent's session",
+        () => open(server, params, newProjection(params.agentSessionId)),
+        `agent_session${mark}`,
+      )
+    }
     const giveUp = () => void endProcesses(agentMark(session))
     signal.addEventListener('abort', giveUp, { once: true })
     try {
-      const server = await steps.run('agent_start', 'Starting the agent', () => startTwice(params, signal))
-      return await steps.run('agent_session', "Opening the agent's session", () =>
-        open(server, params, newProjection(params.agentSessionId)),
-      )
+      return await launch('').catch((error: unknown) => {
+        if (!(error instanceof AgentUnavailable) || signal.aborted) throw error
+        log('warn', error.message, { session, lastWords: error.lastWords })
+        return launch(':again')
+      })
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
@@ -147,8 +153,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     try {
       await sink.steps.run('prompt_send', 'Handing over the prompt', () => prompt(params))
     } catch (error) {
-      const dead = await Promise.race([server.ended.then(() => true), delay(deathMs, false)])
-      if (dead) return 'gone'
+      if (await hasDied(server)) return 'gone'
       throw error
     }
     sink.started()
@@ -193,6 +198,10 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     },
   }
 }
+
+/** A call of its API has failed: because it is gone, or for another reason? */
+const hasDied = (server: AgentServer): Promise<boolean> =>
+  Promise.race([server.ended.then(() => true), delay(deathMs, false)])
 
 /** A process serves as long as these stay as they were at its start. */
 function keyOf({ agent, environment, model, gateway, workspacePath, home }: ExecuteParams): string {
