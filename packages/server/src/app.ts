@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { availableParallelism } from 'node:os'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
@@ -129,6 +130,7 @@ export function createApp(deps: {
     removeSandbox: fleet.remove,
     wakeSandboxes: fleet.reconciler.poke,
     watchingForMs: watch.watchingForMs,
+    agentStartsAtOnce: Math.max(1, availableParallelism() - 1),
     timers,
     logger,
   })

@@ -27,6 +27,8 @@ export const defaultTimers = {
   cloneMs: 6 * 60_000,
   setupCommandMs: 120_000,
   agentStartMs: 60_000,
+  /** How soon a session looks again whether its agent may start. */
+  agentTurnMs: 1_000,
   noProgressMs: 7 * 60_000,
   executionMs: 120 * 60_000,
   /** From `interrupt` to the end of the sandbox when the supervisor does not say `stopped`. */

@@ -36,6 +36,7 @@ const ready = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
   running: null,
   ending: [],
   next: null,
+  mayStartAgent: true,
   uncompacted: null,
   watchingForMs: 60 * minutes,
   ...facts,
@@ -129,6 +130,13 @@ describe('a queued message', () => {
   it('fails when preparation takes too long', () => {
     const slow = workspace({ state: 'preparing', preparingSince: ago(12 * minutes) })
     expect(decided(ready({ next, ...slow }))).toMatchObject({ do: 'failPreparation', reason: 'preparation_timeout' })
+  })
+
+  it('waits while as many agents start as may, unless its own runs already', () => {
+    const crowded = ready({ next, mayStartAgent: false })
+    expect(decided(crowded)).toEqual({ do: 'wait', until: inMs(1_000) })
+    const agentUntil = inMs(5 * minutes)
+    expect(decided({ ...crowded, workspace: { ...crowded.workspace, agentUntil } }).do).toBe('deliver')
   })
 
   it('waits for the one that runs', () => {

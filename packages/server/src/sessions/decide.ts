@@ -38,6 +38,11 @@ export type SessionFacts = {
   ending: ExecutionFacts[]
   /** The head of the queue. */
   next: ExecutionFacts | null
+  /**
+   * Whether its agent may be started now. Starting takes all of a core for seconds, so few start at a time; an agent
+   * that runs already needs no start.
+   */
+  mayStartAgent: boolean
   /** The execution that has stopped the longest ago and whose deltas are still in the log. */
   uncompacted: { id: ExecutionId; stoppedAt: Date } | null
   /** For how long our own clock has run without a pause, the database was there and links were accepted. */
@@ -93,8 +98,10 @@ function nextOfWork(facts: SessionFacts, now: Date, timers: Timers): SessionActi
       ? waitUntil(later(pending.endedAt, timers.finalizationMs))
       : { do: 'finalize', executionId: pending.id }
   }
-  if (facts.next) return { do: 'deliver', executionId: facts.next.id }
-  return whenIdle(facts, now)
+  if (!facts.next) return whenIdle(facts, now)
+  const agentRuns = facts.workspace.agentUntil !== null
+  if (!agentRuns && !facts.mayStartAgent) return waitUntil(later(now, timers.agentTurnMs))
+  return { do: 'deliver', executionId: facts.next.id }
 }
 
 /** A deleted session goes once nothing of it can run any more. */

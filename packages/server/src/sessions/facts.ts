@@ -1,6 +1,6 @@
 /** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
 import type { SessionId } from '@corral/protocol'
-import { and, asc, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { and, asc, count, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import { execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import type { Links } from '../supervisors/links.ts'
@@ -16,7 +16,7 @@ export type SessionLook = {
 }
 
 export async function lookAtSession(
-  deps: { orm: Orm; links: Links; watchingForMs(): number },
+  deps: { orm: Orm; links: Links; watchingForMs(): number; agentStartsAtOnce: number },
   id: SessionId,
 ): Promise<SessionLook | null> {
   const { orm, links } = deps
@@ -74,6 +74,7 @@ export async function lookAtSession(
         : null,
       ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
       next: open.filter((candidate) => candidate.state === 'queued').map(executionFacts)[0] ?? null,
+      mayStartAgent: await mayStartAgent(orm, deps.agentStartsAtOnce),
       uncompacted: await uncompacted(orm, id),
       watchingForMs: deps.watchingForMs(),
     },
@@ -90,6 +91,15 @@ const executionFacts = (row: typeof execution.$inferSelect): ExecutionFacts => (
   stoppedAt: row.stoppedAt,
   finalization: row.finalization,
 })
+
+/** Delivered and not begun by the agent: it starts. Index execution_running. */
+async function mayStartAgent(orm: Orm, atOnce: number): Promise<boolean> {
+  const [starting] = await orm
+    .select({ count: count() })
+    .from(execution)
+    .where(and(eq(execution.state, 'running'), isNull(execution.startedAt)))
+  return (starting?.count ?? 0) < atOnce
+}
 
 /** Index execution_compaction. */
 async function uncompacted(orm: Orm, id: SessionId): Promise<SessionFacts['uncompacted']> {

@@ -8,9 +8,9 @@ import { createEffects, type EffectDependencies } from './effects.ts'
 import { lookAtSession } from './facts.ts'
 
 export function createSessionReconciler(
-  deps: EffectDependencies & { watchingForMs(): number; timers: Timers; logger: Logger },
+  deps: EffectDependencies & { watchingForMs(): number; agentStartsAtOnce: number; timers: Timers; logger: Logger },
 ): Reconciler {
-  const { database, links, watchingForMs, timers, logger } = deps
+  const { database, links, watchingForMs, agentStartsAtOnce, timers, logger } = deps
   const act = createEffects(deps)
   return createReconciler({
     database,
@@ -18,7 +18,10 @@ export function createSessionReconciler(
     timers,
     logger,
     async step(claim) {
-      const look = await lookAtSession({ orm: database.orm, links, watchingForMs }, sessionIdOf(claim.key))
+      const look = await lookAtSession(
+        { orm: database.orm, links, watchingForMs, agentStartsAtOnce },
+        sessionIdOf(claim.key),
+      )
       if (!look) return { until: null }
       claim.wakeNo = look.wakeNo
       const action = decide(look.facts, look.now, timers)
