@@ -20,7 +20,8 @@ export const defaultTimers = {
   caretakerMs: 1_000,
   commandMs: 5_000,
   sandboxStartMs: 120_000,
-  sandboxInspectMs: 5_000,
+  /** A sandbox without a link is looked at this often. */
+  sandboxInspectMs: 1_000,
   linkSilenceMs: 45_000,
   sandboxLostMs: 90_000,
   preparationMs: 12 * 60_000,

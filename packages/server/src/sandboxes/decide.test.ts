@@ -27,8 +27,8 @@ describe('a sandbox that starts', () => {
 
   it('is spawned, then looked at, until its supervisor connects', () => {
     expect(decided({ ...starting, spawned: false })).toEqual({ do: 'spawn' })
-    expect(decided({ ...starting, inspectedBeforeMs: 6_000 })).toEqual({ do: 'inspect' })
-    expect(decided({ ...starting, inspectedBeforeMs: 1_000 })).toEqual({ do: 'wait', until: inMs(4_000) })
+    expect(decided({ ...starting, inspectedBeforeMs: 1_000 })).toEqual({ do: 'inspect' })
+    expect(decided({ ...starting, inspectedBeforeMs: 400 })).toEqual({ do: 'wait', until: inMs(600) })
   })
 
   it('is stopped after two minutes', () => {
@@ -72,9 +72,12 @@ describe('an unreachable sandbox', () => {
   const unreachable = { state: 'unreachable' as const, linked: false, unreachableSince: ago(80_000) }
 
   it('is looked at again and again, and ended when it stays silent', () => {
-    expect(decided({ ...unreachable, inspectedBeforeMs: 5_000 })).toEqual({ do: 'inspect' })
-    expect(decided({ ...unreachable, inspectedBeforeMs: 0 })).toEqual({ do: 'wait', until: inMs(5_000) })
-    expect(decided({ ...unreachable, unreachableSince: ago(90_000) })).toEqual({ do: 'stop', because: 'silence' })
+    expect(decided({ ...unreachable, inspectedBeforeMs: 1_000 })).toEqual({ do: 'inspect' })
+    expect(decided({ ...unreachable, inspectedBeforeMs: 0 })).toEqual({ do: 'wait', until: inMs(1_000) })
+    expect(decided({ ...unreachable, inspectedBeforeMs: 0, unreachableSince: ago(90_000) })).toEqual({
+      do: 'stop',
+      because: 'silence',
+    })
   })
 })
 

@@ -92,7 +92,9 @@ export function createFleet(deps: {
       case 'inspect':
         return inspect(claim, row)
       case 'markUnreachable':
-        return change(claim, row.id, ['ready'], { state: 'unreachable', unreachableSince: sql`now()` })
+        await change(claim, row.id, ['ready'], { state: 'unreachable', unreachableSince: sql`now()` })
+        // A supervisor that was only frozen dials again, and its hello is what makes the sandbox ready.
+        return links.of(row.id)?.close(1000, 'silent for too long')
       case 'stop':
         return stop(claim, row, action.because)
     }
