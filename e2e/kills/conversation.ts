@@ -1,0 +1,77 @@
+/** One session that is held at gates while something is killed, with a viewer that is there through all of it. */
+import { join } from 'node:path'
+import type { AgentSessionId, Envelope, ExecutionId, SessionId } from '@corral/protocol'
+import type { ScriptedModelControl } from '@corral/scripted-model'
+import { eventually } from '../harness/eventually.ts'
+import type { Installation } from '../harness/installation.ts'
+import { makeRepository } from '../harness/repositories.ts'
+import { follow, type Viewer } from '../harness/viewer.ts'
+import { type Inside, lookInside } from './inside.ts'
+import { type Records, recordsOf } from './records.ts'
+
+export type Conversation = {
+  corral: Installation
+  session: SessionId
+  agentSessionId: AgentSessionId
+  repository: string
+  /** Connected before the first event, and never connected again by us. */
+  viewer: Viewer
+  records: Records
+  model(): Promise<ScriptedModelControl>
+  first: ExecutionId
+  send(prompt: string): Promise<ExecutionId>
+  atGate(name: string): Promise<void>
+  release(name: string): Promise<void>
+  stop(): Promise<ExecutionId[]>
+  inside(): Promise<Inside>
+  /** Of the newest execution and what came before, as viewers have it. */
+  ended(executionId: ExecutionId, withinMs?: number): Promise<Envelope>
+}
+
+/** From nothing to the agent's first call of the model, on a machine that is busy. */
+export const bootMs = 60_000
+
+export async function startConversation(corral: Installation, name: string, prompt: string): Promise<Conversation> {
+  const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
+  const ack = await corral.corral.call.start.mutate({
+    prompt,
+    mode: 'code',
+    model: 'scripted/demo',
+    gitUrl: repository,
+    autoCommit: true,
+  })
+  const session = ack.cloudAgentSessionId
+  const viewer = follow(corral.corral, session)
+  const records = recordsOf(corral.home)
+  return {
+    corral,
+    session,
+    agentSessionId: ack.kiloSessionId,
+    repository,
+    viewer,
+    records,
+    model: corral.model,
+    first: ack.executionId,
+    async send(text) {
+      const sent = await corral.corral.call.sendMessage.mutate({ cloudAgentSessionId: session, prompt: text })
+      return sent.executionId
+    },
+    async atGate(gate) {
+      await (await corral.model()).waitAtGate(gate, bootMs)
+    },
+    release: async (gate) => (await corral.model()).release(gate),
+    async stop() {
+      const stopped = await corral.corral.call.interruptSession.mutate({ cloudAgentSessionId: session })
+      return stopped.interruptedExecutionIds
+    },
+    inside: async () => lookInside(await records.sandboxInit(session)),
+    ended: (executionId, withinMs = bootMs) => viewer.ended(executionId, withinMs),
+  }
+}
+
+/** Waits for what the log says of finalization, so that plain git can be asked. */
+export const pushed = ({ records, session }: Conversation, executionId: ExecutionId): Promise<unknown> =>
+  eventually(`the finalization of ${executionId}`, 30_000, async () => {
+    const row = (await records.executions(session)).find(({ id }) => id === executionId)
+    return row?.finalization === 'done' ? row : null
+  })

@@ -1,0 +1,82 @@
+/**
+ * What the database of an installation holds, read beside the server with a connection of its own for each question, so
+ * that a test sees what is on disk whatever was killed.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ExecutionId, SessionId } from '@corral/protocol'
+import pg from 'pg'
+
+export type EventRow = {
+  seq: number
+  type: string
+  executionId: ExecutionId | null
+  data: string
+  epoch: number | null
+  n: number | null
+  ends: boolean
+  /** Of a part whose deltas were compacted away: `[[step of number, length], …]`. */
+  deltas: string | null
+}
+
+export type ExecutionRow = {
+  id: ExecutionId
+  state: string
+  reason: string | null
+  attempt: number
+  stopped: boolean
+  finalization: string
+}
+
+export type Records = {
+  events(session: SessionId): Promise<EventRow[]>
+  /** In FIFO order. */
+  executions(session: SessionId): Promise<ExecutionRow[]>
+  /** The process id, on this host, of the sandbox's process 1. */
+  sandboxInit(session: SessionId): Promise<number>
+  modelCalls(executionId: ExecutionId): Promise<number>
+}
+
+const uuidOf = (session: SessionId) => session.slice('agent_'.length)
+
+export function recordsOf(home: string): Records {
+  async function read<Row>(text: string, values: string[]): Promise<Row[]> {
+    // The gateway is given the address of the database in its configuration.
+    const { databaseUrl } = JSON.parse(await readFile(join(home, 'gateway', 'config.json'), 'utf8'))
+    const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+    await client.connect()
+    try {
+      return (await client.query(text, values)).rows as Row[]
+    } finally {
+      await client.end()
+    }
+  }
+
+  return {
+    events: (session) =>
+      read(
+        `select seq::int, type, execution_id as "executionId", data, epoch, n::int, ends, deltas
+         from event where session_id = $1 order by seq`,
+        [uuidOf(session)],
+      ),
+    executions: (session) =>
+      read(
+        `select id, state, reason, attempt, stopped_at is not null as stopped, finalization
+         from execution where session_id = $1 order by queued_seq`,
+        [uuidOf(session)],
+      ),
+    async sandboxInit(session) {
+      const [row] = await read<{ pid: number }>(
+        `select (ref ->> 'pid')::int as pid from sandbox b join session s on s.sandbox_id = b.id
+         where s.id = $1 and ref is not null`,
+        [uuidOf(session)],
+      )
+      if (!row) throw new Error(`no sandbox of ${session} runs`)
+      return row.pid
+    },
+    async modelCalls(executionId) {
+      const rows = await read('select 1 from model_call where execution_id = $1', [executionId])
+      return rows.length
+    },
+  }
+}
