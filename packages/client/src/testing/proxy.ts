@@ -8,41 +8,42 @@ export type BadNetwork = AsyncDisposable & {
   streams(): { opened: number; open: number }
   /** Bytes that went to clients so far. */
   bytesDown(): number
-  /** Ends every connection, without a goodbye. */
+  /** Ends every connection, without a goodbye; what is frozen does not hear of it. */
   cut(): void
   /** Each of the next connections is cut when it has carried so many bytes to the client. */
   cutAfter(bytes: number[]): void
-  /** Connections that are there carry nothing any more, and do not end. */
-  freeze(): void
-  /** New connections are refused, and those that are there cut. */
-  shut(): Promise<void>
+  /** The streams that are there carry nothing any more, and do not end. */
+  freezeStreams(): void
+  /** New connections are refused until `open`. */
+  shut(): void
   open(): Promise<void>
 }
 
+type Pair = { client: Socket; server: Socket; kind: 'stream' | 'frozen' | 'other' }
+
 export async function startProxy(targetUrl: string): Promise<BadNetwork> {
   const target = Number(new URL(targetUrl).port)
-  const pairs = new Set<{ client: Socket; server: Socket; isStream: boolean }>()
+  const pairs = new Set<Pair>()
   let cuts: number[] = []
   let opened = 0
   let bytesDown = 0
 
   const listener = createServer((client) => {
-    const pair = { client, server: connect(target, '127.0.0.1'), isStream: false }
+    const pair: Pair = { client, server: connect(target, '127.0.0.1'), kind: 'other' }
     const { server } = pair
     pairs.add(pair)
     let left = cuts.shift() ?? Number.POSITIVE_INFINITY
-    const end = () => {
+    const forget = () => {
       pairs.delete(pair)
-      client.destroy()
-      server.destroy()
+      end(pair)
     }
     for (const socket of [client, server]) {
-      socket.on('error', end)
-      socket.on('close', end)
+      socket.on('error', forget)
+      socket.on('close', forget)
     }
     client.on('data', (data) => {
       if (data.toString('latin1', 0, 20).startsWith('GET /stream')) {
-        pair.isStream = true
+        pair.kind = 'stream'
         opened += 1
       }
       server.write(data)
@@ -51,22 +52,19 @@ export async function startProxy(targetUrl: string): Promise<BadNetwork> {
       const part = data.subarray(0, left)
       left -= data.length
       bytesDown += part.length
-      if (left <= 0) {
-        client.resetAndDestroy()
-        end()
-      } else if (!client.write(part)) {
+      if (left <= 0) forget()
+      else if (!client.write(part)) {
         server.pause()
         client.once('drain', () => server.resume())
       }
     })
   })
 
-  const cut = () => {
-    for (const { client, server } of pairs) {
-      client.resetAndDestroy()
-      server.destroy()
-    }
+  function end({ client, server }: Pair): void {
+    client.resetAndDestroy()
+    server.destroy()
   }
+  const ofKind = (kind: Pair['kind']) => [...pairs].filter((pair) => pair.kind === kind)
   async function listen(port: number): Promise<number> {
     listener.listen(port, '127.0.0.1')
     await once(listener, 'listening')
@@ -74,33 +72,28 @@ export async function startProxy(targetUrl: string): Promise<BadNetwork> {
     if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
     return address.port
   }
-  async function shut(): Promise<void> {
-    const closed = once(listener, 'close')
-    listener.close()
-    cut()
-    await closed
-  }
   const port = await listen(0)
 
   return {
     url: `http://127.0.0.1:${port}`,
-    streams: () => ({ opened, open: [...pairs].filter(({ isStream }) => isStream).length }),
+    streams: () => ({ opened, open: ofKind('stream').length }),
     bytesDown: () => bytesDown,
-    cut,
+    cut: () => [...ofKind('stream'), ...ofKind('other')].forEach(end),
     cutAfter: (bytes) => {
       cuts = bytes
     },
-    freeze() {
-      for (const { client, server } of pairs) {
-        client.removeAllListeners('data').pause()
-        server.removeAllListeners('data').pause()
+    freezeStreams() {
+      for (const pair of ofKind('stream')) {
+        pair.kind = 'frozen'
+        pair.client.removeAllListeners('data').pause()
+        pair.server.removeAllListeners('data').pause()
       }
     },
-    shut,
+    shut: () => void listener.close(),
     open: async () => void (await listen(port)),
     async [Symbol.asyncDispose]() {
-      if (listener.listening) await shut()
-      cut()
+      listener.close()
+      for (const pair of pairs) end(pair)
     },
   }
 }
