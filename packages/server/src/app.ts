@@ -18,6 +18,7 @@ import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.t
 import { doorUrl } from './gateway/doorUrl.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
 import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
+import { hasCode } from './host/systemError.ts'
 import type { Identity } from './identity/identity.ts'
 import { createLog } from './log/log.ts'
 import type { Driver } from './sandboxes/driver.ts'
@@ -173,7 +174,11 @@ export function createApp(deps: {
       await links.listen(places.serverSocket)
       server = serve({ fetch: http.fetch, hostname: config.host, port: config.port }) as Server
       server.on('upgrade', stream.handleUpgrade)
-      await once(server, 'listening')
+      await once(server, 'listening').catch((error: unknown) => {
+        if (!hasCode(error, 'EADDRINUSE')) throw error
+        const place = `${config.host}:${config.port}`
+        throw new Error(`${place} is in use by another program. Give another port with CORRAL_PORT (0: any free one).`)
+      })
       fleet.reconciler.poke()
       sessionReconciler.poke()
       const address = server.address()

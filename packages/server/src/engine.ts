@@ -65,7 +65,10 @@ export async function startEngine(deps: {
       },
       logger,
     })
-    const { url } = await app.start()
+    const { url } = await app.start().catch(async (error: unknown) => {
+      await app.close()
+      throw error
+    })
     return {
       url,
       firstApiKey: operator.apiKey ?? null,
