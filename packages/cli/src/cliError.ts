@@ -10,6 +10,7 @@ export class CliError extends Error {
 
 /** What to do about each refusal that a person can do something about. */
 const remedies: Record<string, string> = {
+  invalid_input: 'change what is named, and run the command again',
   unreachable: 'start the server with "corral up", or check CORRAL_URL',
   unauthorized: 'check CORRAL_API_KEY, or remove it to use the key of this data folder',
   session_not_found: 'list your sessions with "corral ls"',
@@ -33,5 +34,9 @@ export function explain(known: unknown): string {
       ...(remedies[known.reason] ? [`  what to do:  ${remedies[known.reason]}`] : []),
     ].join('\n')
   }
-  return known instanceof Error ? (known.stack ?? known.message) : String(known)
+  if (!(known instanceof Error)) return String(known)
+  return isSentence(known) ? known.message : (known.stack ?? known.message)
 }
+
+/** A plain `Error` is thrown with a sentence for whoever runs this installation; other kinds are nobody's message. */
+const isSentence = (error: Error) => Object.getPrototypeOf(error) === Error.prototype && !('code' in error)

@@ -14,7 +14,8 @@ export async function followExecution(
   deps: { corral: Corral; terminal: Terminal },
   sessionId: SessionId,
   executionId: ExecutionId,
-  options: { autoCommit: boolean },
+  /** `from`: what came before is not shown. */
+  options: { autoCommit: boolean; from: number },
 ): Promise<{ exitCode: number; result: MessageResult }> {
   const { corral, terminal } = deps
   const leave = new AbortController()
@@ -29,7 +30,7 @@ export async function followExecution(
   let ended = false
   let over: NodeJS.Timeout | undefined
   try {
-    for await (const item of corral.stream(sessionId, { signal: leave.signal })) {
+    for await (const item of corral.stream(sessionId, { from: options.from, signal: leave.signal })) {
       if (item.kind === 'disconnected') terminal.note(`Connection lost; trying again in ${item.retryInMs} ms.`)
       if (item.kind !== 'event') continue
       const { event } = item

@@ -77,6 +77,7 @@ async function show(deps: {
   const watched = { ...terminal, live: true }
   const { exitCode, result } = await followExecution({ corral, terminal: watched }, id, ack.executionId, {
     autoCommit: true,
+    from: 0,
   })
   if (exitCode !== 0)
     throw new CliError('The demo did not end well.', result.failure?.message ?? result.status, 'see above')

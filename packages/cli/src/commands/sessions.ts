@@ -1,7 +1,7 @@
 /** The commands about sessions: run, ls, show, attach, send, stop, rm, diff, timing, export. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type SessionId, type SessionView, sessionIdSchema } from '@corral/protocol'
+import { type MessageResult, type SessionId, type SessionView, sessionIdSchema } from '@corral/protocol'
 import type { Command } from 'commander'
 import { CliError } from '../cliError.ts'
 import { connect } from '../connection.ts'
@@ -70,12 +70,13 @@ export function addSessionCommands(program: Command, env: NodeJS.ProcessEnv): vo
 
   withSession('send', 'queue a follow-up and watch it', async (id, out, prompt) => {
     const { corral } = await connect(env)
+    const { autoCommit, latestEventId } = await corral.call.getSession.query({ cloudAgentSessionId: id })
     const ack = await corral.call.sendMessage.mutate({ cloudAgentSessionId: id, prompt: prompt ?? '' })
-    const { autoCommit } = await corral.call.getSession.query({ cloudAgentSessionId: id })
     const { exitCode, result } = await followExecution({ corral, terminal: out }, id, ack.executionId, {
       autoCommit: autoCommit === true,
+      from: latestEventId,
     })
-    if (!out.live && !out.json) out.result(`${result.assistant?.text ?? ''}\n`)
+    outputAnswer(out, result)
     process.exitCode = exitCode
   }).argument('<prompt>')
 
@@ -142,9 +143,10 @@ async function run(env: NodeJS.ProcessEnv, out: Terminal, prompt: string, option
     return 0
   }
   out.note(color('dim', `session ${id}`))
-  const { exitCode, result } = await followExecution({ corral, terminal: out }, id, ack.executionId, { autoCommit })
+  const following = { autoCommit, from: 0 }
+  const { exitCode, result } = await followExecution({ corral, terminal: out }, id, ack.executionId, following)
   if (out.json) return exitCode
-  if (!out.live) out.result(`${result.assistant?.text ?? ''}\n`)
+  outputAnswer(out, result)
   out.freshLine()
   out.note(diffSummary(await corral.call.getDiff.query({ cloudAgentSessionId: id })).trimEnd())
   return exitCode
@@ -164,6 +166,11 @@ function sessionOf(given: string): SessionId {
     'a session is agent_ followed by a UUID',
     'list yours with "corral ls"',
   )
+}
+
+/** Who watches has seen it grow, and who takes JSON has its events. */
+function outputAnswer(out: Terminal, { assistant }: MessageResult): void {
+  if (assistant && !out.live && !out.json) out.result(`${assistant.text}\n`)
 }
 
 function output(out: Terminal, value: unknown, text: () => string): void {
