@@ -62,7 +62,7 @@ async function measure(face: ServedStream, options: { viewers: number; batch: bo
       }),
   })
   return {
-    what: `fan-out to ${viewers.toLocaleString('en-US')} ${batch ? 'viewers, batch=true' : 'viewers'}`,
+    what: `fan-out, viewers: ${viewers.toLocaleString('en-US')}${batch ? ', batch=true' : ''}`,
     unit: 'events/s',
     figures: figures.stream,
     reference: { what: 'bare broadcast by ws', figures: figures.broadcast },
