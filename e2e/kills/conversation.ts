@@ -1,7 +1,8 @@
 /** One session that is held at gates while something is killed, with a viewer that is there through all of it. */
+import { glob } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentSessionId, Envelope, ExecutionId, SessionId } from '@corral/protocol'
-import type { ScriptedModelControl } from '@corral/scripted-model'
+import type { RecordedRequest, ScriptedModelControl } from '@corral/scripted-model'
 import { eventually } from '../harness/eventually.ts'
 import type { Installation } from '../harness/installation.ts'
 import { makeRepository } from '../harness/repositories.ts'
@@ -75,3 +76,33 @@ export const pushed = ({ records, session }: Conversation, executionId: Executio
     const row = (await records.executions(session)).find(({ id }) => id === executionId)
     return row?.finalization === 'done' ? row : null
   })
+
+/** The calls that the model has got for a prompt with these words. */
+export async function callsOf({ model }: Conversation, words: string): Promise<RecordedRequest[]> {
+  return (await (await model()).requests()).filter(({ lastUserText }) => lastUserText.includes(words))
+}
+
+/** A step of an execution has come so far. */
+export const stepOf = (
+  { viewer }: Conversation,
+  execution: ExecutionId,
+  step: string,
+  state: string,
+): Promise<Envelope> =>
+  viewer.until(
+    `${step} ${state}`,
+    ({ executionId, streamEventType, data }) =>
+      executionId === execution && streamEventType === 'status' && data.step === step && data.state === state,
+  )
+
+export const startedOf =
+  (execution: ExecutionId) =>
+  ({ executionId, streamEventType }: Envelope): boolean =>
+    executionId === execution && streamEventType === 'started'
+
+/** The checkout, where it lies on this host. */
+export async function checkoutOf({ corral, session }: Conversation): Promise<string> {
+  for await (const path of glob(join(corral.home, 'sandboxes', '*', 'workspace', '**', 'sessions', session)))
+    return path
+  throw new Error(`no checkout of ${session}`)
+}

@@ -5,12 +5,12 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Envelope, ExecutionId } from '@corral/protocol'
+import type { ExecutionId } from '@corral/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
-import { type Conversation, pushed, startConversation } from './conversation.ts'
+import { type Conversation, callsOf, pushed, startConversation, startedOf, stepOf } from './conversation.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept, seen } from './kept.ts'
 
 let corral: Installation
@@ -36,26 +36,12 @@ async function killGateway(): Promise<void> {
   process.kill(pid, 'SIGKILL')
 }
 
-const stepOf = (execution: ExecutionId, step: string, state: string) =>
-  conversation.viewer.until(
-    `${step} ${state}`,
-    ({ executionId, streamEventType, data }) =>
-      executionId === execution && streamEventType === 'status' && data.step === step && data.state === state,
-  )
-const startedOf =
-  (execution: ExecutionId) =>
-  ({ executionId, streamEventType }: Envelope): boolean =>
-    executionId === execution && streamEventType === 'started'
-
-const callsOf = async (text: string) =>
-  (await (await corral.model()).requests()).filter(({ lastUserText }) => lastUserText.includes(text))
-
 test('the gateway, before the first byte of an answer: the call is made again, and nobody notices', async () => {
   const { first } = conversation
   await conversation.atGate('one')
   await killGateway()
   await eventually('the same call once more', 15_000, async () =>
-    (await callsOf('Done one')).length === 3 ? true : null,
+    (await callsOf(conversation, 'Done one')).length === 3 ? true : null,
   )
   await conversation.release('one')
   ends[first] = 'completed'
@@ -73,7 +59,7 @@ test('the gateway, after the first byte: the agent sees a broken answer and asks
   await conversation.atGate('two')
   await killGateway()
   await eventually('the same call once more', 15_000, async () =>
-    (await callsOf('Half of it')).length === 2 ? true : null,
+    (await callsOf(conversation, 'Half of it')).length === 2 ? true : null,
   )
   await conversation.release('two')
   ends[execution] = 'completed'
@@ -103,7 +89,7 @@ test('the next message is answered by an agent that knows what was before', asyn
   const execution = await conversation.send(play(bash('cat one.md three.md'), say('I know.')))
   ends[execution] = 'completed'
   expect((await conversation.ended(execution)).streamEventType).toBe('complete')
-  const [, call] = await callsOf('I know.')
+  const [, call] = await callsOf(conversation, 'I know.')
   expect(call?.messages).toBeGreaterThan(8)
   await pushed(conversation, execution)
   await expectKept(conversation, ends)
@@ -114,7 +100,7 @@ test('the agent, before it has begun: it is given the same message once more, an
   process.kill(idle ?? expect.fail('no agent'), 'SIGKILL')
   const execution = await conversation.send(play(say('Said once.')))
   ends[execution] = 'completed'
-  await stepOf(execution, 'agent_session', 'running')
+  await stepOf(conversation, execution, 'agent_session', 'running')
   const [opening] = (await conversation.inside()).agents
   process.kill(opening ?? expect.fail('no agent'), 'SIGKILL')
 
@@ -126,7 +112,7 @@ test('the agent, before it has begun: it is given the same message once more, an
 
   expect((await conversation.ended(execution)).streamEventType).toBe('complete')
   expect(answerOf(conversation, execution)).toBe('Said once.')
-  expect(await callsOf('Said once.')).toHaveLength(1)
+  expect(await callsOf(conversation, 'Said once.')).toHaveLength(1)
   expect((await conversation.records.executions(conversation.session)).at(-1)).toMatchObject({ attempt: 2 })
   await expectKept(conversation, ends)
 })

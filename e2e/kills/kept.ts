@@ -90,13 +90,25 @@ async function expectOver({ session, records, inside, model }: Conversation): Pr
 }
 
 /**
- * The conversation is word for word that of the agent's own files. Of a text that the agent did not bring to its end
+ * The conversation is word for word that of the agent's own files, as far as it was handed to the agent. In ours a
+ * message stands where it was sent, which may be before the end of the answer to the one before; the agent has it where
+ * it was told. Of a text that the agent did not bring to its end
  * they have nothing, while the log has what was seen of it; so these are compared without their text.
  */
 export async function expectAgentsOwn({ corral, session, agentSessionId }: Conversation): Promise<void> {
   const ours = await corral.corral.exportSession(session)
   const theirs = await agentExport(corral, { session, agentSessionId, agent: 'opencode' })
-  expect(withoutUnended(ours.messages)).toEqual(withoutUnended(theirs.messages))
+  const known = new Set(theirs.messages.map(({ info }) => info.id))
+  const handed = ours.messages.filter(({ info }) => known.has(info.id))
+  expect(withoutUnended(byTurn(handed))).toEqual(withoutUnended(byTurn(theirs.messages)))
+  const withheld = ours.messages.filter(({ info }) => !known.has(info.id))
+  expect(withheld.filter(({ info }) => info.role !== 'user')).toEqual([])
+}
+
+/** Each message of the user, and behind it what answers it. */
+function byTurn(messages: SessionExport['messages']): SessionExport['messages'] {
+  const asked = messages.filter(({ info }) => info.role === 'user')
+  return asked.flatMap((message) => [message, ...messages.filter(({ info }) => info.parentID === message.info.id)])
 }
 
 const withoutUnended = (messages: SessionExport['messages']) =>

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
-import { type Conversation, pushed, startConversation } from './conversation.ts'
+import { type Conversation, callsOf, pushed, startConversation } from './conversation.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept } from './kept.ts'
 
 let corral: Installation
@@ -19,9 +19,6 @@ afterAll(async () => {
   await corral?.end()
 })
 
-const callsOf = async (text: string) =>
-  (await (await corral.model()).requests()).filter(({ lastUserText }) => lastUserText.includes(text))
-
 test('back before the model goes on: the stream of the model was never broken, and the text is whole', async () => {
   const { first } = conversation
   await conversation.atGate('before')
@@ -32,7 +29,7 @@ test('back before the model goes on: the stream of the model was never broken, a
 
   expect(end.streamEventType).toBe('complete')
   expect(answerOf(conversation, first)).toBe('This is said before and this after.')
-  expect((await callsOf('This is said')).map(({ outcome }) => outcome)).toEqual(['complete', 'complete'])
+  expect((await callsOf(conversation, 'This is said')).map(({ outcome }) => outcome)).toEqual(['complete', 'complete'])
   await pushed(conversation, first)
   expect(await commitsOf(conversation)).toEqual([first])
   await expectKept(conversation, { [first]: 'completed' })
@@ -47,7 +44,7 @@ test('away until the agent has ended its turn: what it did meanwhile is told whe
   await corral.kill()
   await conversation.release('away')
   await eventually('the end of the turn', 10_000, async () => {
-    const calls = await callsOf('I begin.')
+    const calls = await callsOf(conversation, 'I begin.')
     return (calls.length === 3 && calls.every(({ outcome }) => outcome === 'complete')) || null
   })
   await corral.start()
