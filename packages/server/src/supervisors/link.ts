@@ -81,6 +81,7 @@ export function serveLink(options: {
   let nextCall = 1
   let pendingBytes = 0
   let greeted = false
+  let givenUp = false
 
   const send = (frame: Frame) => {
     if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(frame))
@@ -88,6 +89,7 @@ export function serveLink(options: {
   const ack = (session: SessionId, epoch: number, n: number) =>
     send({ jsonrpc: '2.0', method: 'ack', params: { session, epoch, n } })
   const close = (code: number, reason: string) => {
+    givenUp = true
     socket.close(code, reason.slice(0, 120))
     // A peer that never answers the closing handshake must not hold the connection.
     setTimeout(() => socket.terminate(), 2_000).unref()
@@ -149,6 +151,8 @@ export function serveLink(options: {
   }
 
   async function append(params: unknown, bytes: number): Promise<void> {
+    // What follows events that were given back would only be a hole. The last words of a peer that hung up are taken.
+    if (givenUp) return
     const frame = eventsSchema.safeParse(params)
     if (!frame.success) return close(linkClose.protocolError, 'bad events frame')
     if (!assigned.has(frame.data.session)) {
@@ -161,6 +165,7 @@ export function serveLink(options: {
       const { epoch, n } = await handlers.offer(frame.data)
       ack(frame.data.session, epoch, n)
     } catch (error) {
+      if (givenUp) return
       if (error instanceof HoleError) return close(linkClose.protocolError, error.message)
       logger.warn({ sandboxId, error }, 'events could not be stored; the supervisor will send them again')
       close(1013, 'not stored; try again')
