@@ -1,13 +1,13 @@
 /** What changed since the session's start: a summary, or the patch itself. */
 import type { SessionDiff } from '@corral/protocol'
 import { color } from '../terminal.ts'
-import { safeText } from './safeText.ts'
+import { oneLine, safeText } from './safeText.ts'
 
 export function diffSummary(diff: SessionDiff): string {
   if (diff.files.length === 0) return 'No files changed.\n'
   const lines = diff.files.map(
     (file) =>
-      ` ${file.status.padEnd(8)} ${safeText(file.path)}  ${color('green', `+${file.additions}`)} ${color('red', `-${file.deletions}`)}`,
+      ` ${file.status.padEnd(8)} ${oneLine(file.path, 200)}  ${color('green', `+${file.additions}`)} ${color('red', `-${file.deletions}`)}`,
   )
   return `${lines.join('\n')}\n`
 }

@@ -2,62 +2,82 @@
  * A session's log as a person reads it: the agent's text as it grows, one line per tool call and per step. Holds only
  * what is needed to tell what has been shown already.
  */
-import type { Envelope } from '@corral/protocol'
-import type { Terminal } from '../terminal.ts'
-import { color } from '../terminal.ts'
-import { oneLine, safeText } from './safeText.ts'
+import { type Envelope, type KilocodeData, type Part, vocabulary } from '@corral/protocol'
+import { z } from 'zod'
+import { color, type Terminal } from '../terminal.ts'
+import { oneLine, safeJson, safeText } from './safeText.ts'
 
-type ToolPart = {
-  id: string
-  tool?: string
-  state?: { status?: string; input?: Record<string, unknown>; title?: string; error?: string; output?: string }
-}
+/** What agents say of a tool call. Whatever is missing or of another form is not shown. */
+const words = z.string().catch('')
+const toolPartSchema = z.object({
+  tool: z.string().catch('tool'),
+  state: z.object({
+    status: z.string(),
+    input: z.record(z.string(), z.unknown()).catch({}),
+    title: words,
+    output: words,
+    error: words,
+  }),
+})
+type ToolPart = z.infer<typeof toolPartSchema>
 
 export function eventPrinter(terminal: Terminal) {
-  /** How much of each text part has been shown. */
+  /** The session itself; its sub-agents' texts are between them and it. */
+  let agentSessionId: string | null = null
+  const answers = new Set<string>()
+  /** How much of each text of an answer has been shown. */
   const shown = new Map<string, number>()
-  const texts = new Map<string, { type: string; assistant: boolean }>()
-  const assistants = new Set<string>()
-  const tools = new Map<string, string>()
+  /** The last status of each tool call. */
+  const statuses = new Map<string, string>()
 
-  function text(partId: string, whole: string | null, delta: string): void {
-    const kind = texts.get(partId)
-    if (!kind?.assistant || kind.type !== 'text') return
-    const before = shown.get(partId) ?? 0
-    const fresh = whole === null ? delta : whole.slice(before)
+  function show(partId: string, fresh: string): void {
+    const before = shown.get(partId)
+    if (before === undefined || fresh === '') return
     shown.set(partId, before + fresh.length)
-    if (terminal.live && fresh !== '') terminal.result(safeText(fresh))
+    if (!terminal.live) return
+    if (before === 0) terminal.freshLine()
+    terminal.result(safeText(fresh))
   }
 
-  function tool(part: ToolPart): void {
-    const status = part.state?.status
-    if (!status || tools.get(part.id) === status) return
-    tools.set(part.id, status)
-    const name = part.tool ?? 'tool'
-    if (status === 'running') terminal.note(color('cyan', `⏵ ${name} `) + color('dim', subject(part)))
-    if (status === 'completed')
-      terminal.note(color('green', `✔ ${name} `) + color('dim', oneLine(part.state?.output ?? '', 80)))
-    if (status === 'error') terminal.note(color('red', `✘ ${name} `) + oneLine(part.state?.error ?? ''))
+  function text(part: Part): void {
+    if (!answers.has(part.messageID)) return
+    const before = shown.get(part.id) ?? 0
+    shown.set(part.id, before)
+    if (typeof part.text === 'string') show(part.id, part.text.slice(before))
   }
 
-  function kilocode(data: { type: string; properties: Record<string, unknown> }): void {
-    const { type, properties } = data
+  function tool(part: Part): void {
+    const call = toolPartSchema.safeParse(part).data
+    if (!call || statuses.get(part.id) === call.state.status) return
+    statuses.set(part.id, call.state.status)
+    const name = oneLine(call.tool, 40)
+    const { status, output, error } = call.state
+    if (status === 'running') terminal.note(color('cyan', `⏵ ${name} `) + color('dim', subject(call)))
+    if (status === 'completed') terminal.note(color('green', `✔ ${name} `) + color('dim', oneLine(output, 80)))
+    if (status === 'error') terminal.note(color('red', `✘ ${name} `) + oneLine(error))
+  }
+
+  function kilocode({ type, properties }: KilocodeData): void {
     if (type === 'message.updated') {
-      const info = properties.info as { id: string; role: string }
-      if (info.role === 'assistant') assistants.add(info.id)
+      const { id, sessionID, role } = vocabulary[type].parse(properties).info
+      agentSessionId ??= sessionID
+      if (role === 'assistant' && sessionID === agentSessionId) answers.add(id)
     }
     if (type === 'message.part.updated') {
-      const part = properties.part as { id: string; messageID: string; type: string; text?: string }
-      texts.set(part.id, { type: part.type, assistant: assistants.has(part.messageID) })
-      if (part.type === 'text') text(part.id, part.text ?? '', '')
-      if (part.type === 'tool') tool(part as ToolPart)
+      const { part } = vocabulary[type].parse(properties)
+      if (part.type === 'text') text(part)
+      if (part.type === 'tool') tool(part)
     }
-    if (type === 'message.part.delta') text(String(properties.partID), null, String(properties.delta))
+    if (type === 'message.part.delta') {
+      const { partID, field, delta } = vocabulary[type].parse(properties)
+      if (field === 'text') show(partID, delta)
+    }
   }
 
   return function print(event: Envelope): void {
-    if (terminal.json) terminal.result(`${JSON.stringify(event)}\n`)
+    if (terminal.json) terminal.result(`${safeJson(event)}\n`)
     else if (event.streamEventType === 'kilocode') kilocode(event.data)
+    else if (event.streamEventType === 'queued') agentSessionId = event.data.agentSessionId
     else {
       const line = lineOf(event)
       if (line !== null) terminal.note(line)
@@ -94,11 +114,9 @@ function lineOf(event: Envelope): string | null {
 }
 
 /** What a tool call is about, in a few words. */
-function subject({ state }: ToolPart): string {
-  const input = state?.input ?? {}
-  const telling =
-    input.command ?? input.filePath ?? input.path ?? input.pattern ?? input.description ?? state?.title ?? ''
-  return oneLine(String(telling))
+function subject({ state: { input, title } }: ToolPart): string {
+  const telling = input.command ?? input.filePath ?? input.path ?? input.pattern ?? input.description ?? title
+  return oneLine(typeof telling === 'string' ? telling : (JSON.stringify(telling) ?? ''))
 }
 
 export const seconds = (ms: number) => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`)
