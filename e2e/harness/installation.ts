@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, open, readFile, readlink, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Corral, createCorral } from '@corral/client'
@@ -42,12 +42,15 @@ export type Installation = {
 const startMs = 60_000
 const stopMs = 30_000
 
-/** `env` comes on top of what every installation of the tests has. */
-export async function startInstallation(options: { env?: Record<string, string> } = {}): Promise<Installation> {
+/** `env` comes on top of what every installation of the tests has; `config` is its `corral.config.json`. */
+export async function startInstallation(
+  options: { env?: Record<string, string>; config?: object } = {},
+): Promise<Installation> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-e2e-'))
   const home = join(folder, 'home')
   const repositories = join(folder, 'repositories')
   await mkdir(repositories)
+  if (options.config) await writeFile(join(folder, 'corral.config.json'), JSON.stringify(options.config))
   const env = {
     ...ambient('PATH', 'HOME', 'TMPDIR', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR', 'CORRAL_AGENTS_DIR'),
     CORRAL_HOME: home,

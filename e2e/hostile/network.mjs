@@ -1,4 +1,4 @@
-// Tries to get out of the sandbox by every network there could be. Arguments: host:port, as many as wanted.
+// Tries to get out of the sandbox by every network there could be. Arguments: host:port or the path of a socket.
 import { createSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
@@ -7,10 +7,12 @@ import { connect } from 'node:net'
 
 const patienceMs = 2_000
 
-const tcp = (target) =>
+const reach = (target) =>
   new Promise((resolve) => {
     const at = target.lastIndexOf(':')
-    const socket = connect({ host: target.slice(0, at), port: Number(target.slice(at + 1)) })
+    const socket = connect(
+      target.startsWith('/') ? { path: target } : { host: target.slice(0, at), port: Number(target.slice(at + 1)) },
+    )
     const end = (how) => {
       socket.destroy()
       resolve([target, how])
@@ -72,7 +74,7 @@ console.log(
     interfaces: readFileSync('/proc/net/dev', 'utf8')
       .split('\n')
       .flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []),
-    tcp: Object.fromEntries(await Promise.all(process.argv.slice(2).map(tcp))),
+    reached: Object.fromEntries(await Promise.all(process.argv.slice(2).map(reach))),
     udp: await udp('8.8.8.8', 53),
     name: await lookup('example.com').then(
       () => 'resolved',
