@@ -8,7 +8,7 @@ import { connect } from '../connection.ts'
 import { followExecution } from '../follow.ts'
 import { diffSummary, patchText } from '../show/diff.ts'
 import { eventPrinter, seconds } from '../show/events.ts'
-import { oneLine, safeText } from '../show/safeText.ts'
+import { oneLine, safeJson, safeText } from '../show/safeText.ts'
 import { waterfall } from '../show/waterfall.ts'
 import { color, createTerminal, type Terminal } from '../terminal.ts'
 
@@ -95,7 +95,8 @@ export function addSessionCommands(program: Command, env: NodeJS.ProcessEnv): vo
   withSession('diff', 'what has changed since the start', async (id, out) => {
     const { corral } = await connect(env)
     const diff = await corral.call.getDiff.query({ cloudAgentSessionId: id })
-    output(out, diff, () => (diff.patch === '' ? diffSummary(diff) : patchText(diff)))
+    // A pipe gets the exact patch, which `git apply` takes.
+    output(out, diff, () => (diff.patch === '' ? diffSummary(diff) : out.live ? patchText(diff) : diff.patch))
   })
 
   withSession('timing', 'where the time went', async (id, out) => {
@@ -106,7 +107,7 @@ export function addSessionCommands(program: Command, env: NodeJS.ProcessEnv): vo
 
   withSession('export', 'the conversation, in the form that "opencode import" reads', async (id, out) => {
     const { corral } = await connect(env)
-    out.result(`${JSON.stringify(await corral.exportSession(id), null, 2)}\n`)
+    out.result(`${safeJson(await corral.exportSession(id), 2)}\n`)
   })
 
   function withSession(
@@ -174,7 +175,7 @@ function outputAnswer(out: Terminal, { assistant }: MessageResult): void {
 }
 
 function output(out: Terminal, value: unknown, text: () => string): void {
-  out.result(out.json ? `${JSON.stringify(value, null, 2)}\n` : text())
+  out.result(out.json ? `${safeJson(value, 2)}\n` : text())
 }
 
 function sessionLine(session: Omit<SessionView, 'prompt'>): string {
