@@ -18,11 +18,17 @@ afterAll(() => corral?.end())
 test('Kilo takes a prompt and a follow-up, its tools work, and its branch is pushed', async ({ skip }) => {
   const { stdout } = await corral.command(['agents', 'ls', '--json'])
   const installed: { name: string }[] = JSON.parse(stdout)
-  if (!installed.some(({ name }) => name === 'kilo')) skip('Kilo is not installed; add it with "corral agents add kilo"')
+  if (!installed.some(({ name }) => name === 'kilo'))
+    skip('Kilo is not installed; add it with "corral agents add kilo"')
 
   const repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
   const first = await corral.corral.call.start.mutate({
-    prompt: play(say('I look.'), bash('echo "{\\"files\\": $(ls | wc -l)}"'), write('notes.md', 'hello\n'), say('Noted.')),
+    prompt: play(
+      say('I look.'),
+      bash('echo "{\\"files\\": $(ls | wc -l)}"'),
+      write('notes.md', 'hello\n'),
+      say('Noted.'),
+    ),
     mode: 'code',
     model: 'scripted/demo',
     agentKind: 'kilo',
