@@ -10,6 +10,7 @@ import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { waitUntilReady } from './database/connect.ts'
 import { migrate } from './database/migrate.ts'
+import { freeClaims } from './database/reconciler.ts'
 import { takeTerm } from './database/term.ts'
 import { createDatabase } from './database/transaction.ts'
 import { createAuth } from './identity/auth.ts'
@@ -46,6 +47,7 @@ export async function startEngine(deps: {
   const term = await takeTerm({ pool, atOnce: deps.soleServer, timers: config.timers, lost: markLost, logger })
   try {
     const database = createDatabase({ pool, term: term.current })
+    await freeClaims(database)
     const baseUrl = config.publicUrl ?? `http://${config.host}:${config.port}`
     const auth = createAuth({ pool, secret: config.nextAuthSecret, baseUrl, logger })
     const operator = await bootstrap({ auth, configuredKey: config.bootstrapApiKey })

@@ -144,6 +144,18 @@ export function createReconciler(options: {
   }
 }
 
+/**
+ * What the server before us had claimed when it died. Its term is over, so it can write nothing more, and nobody has to
+ * wait until its claims run out. To be called before the first look. Indexes: those of what is due.
+ */
+export async function freeClaims(database: Database): Promise<void> {
+  await database.transaction(async ({ client }) => {
+    for (const table of ['session', 'sandbox']) {
+      await client.query(`update ${table} set claim_until = null where wake_at is not null and claim_until is not null`)
+    }
+  })
+}
+
 /** The claim on this row is no longer ours: another look has been begun, and this one's result must not be written. */
 class ClaimLost extends Error {
   constructor() {
