@@ -31,7 +31,10 @@ export type Installation = {
   /** The command line of the operator. */
   command(args: string[], env?: Record<string, string>): Promise<CommandEnd>
   startCommand(args: string[], env?: Record<string, string>): RunningCommand
-  start(): Promise<void>
+  /** `env` for this life of the server alone. */
+  start(env?: Record<string, string>): Promise<void>
+  /** Resolves when the server has ended by itself. */
+  died(): Promise<void>
   /** SIGKILL, and everything that the server has started goes on. */
   kill(): Promise<void>
   /** SIGTERM. */
@@ -90,9 +93,14 @@ export async function startInstallation(
     model: async () => scriptedModelControl((await readFile(join(home, 'scripted-model', 'url'), 'utf8')).trim()),
     command: (args, more) => runCommand(args, { cwd: folder, env: { ...env, ...more } }),
     startCommand: (args, more) => startCommand(args, { cwd: folder, env: { ...env, ...more } }),
-    async start() {
-      server = await startServer(place)
+    async start(more) {
+      server = await startServer({ cwd: folder, env: { ...env, ...more } })
       if (server.url !== url) throw new Error(`the server moved from ${url} to ${server.url}`)
+    },
+    async died() {
+      const { exitCode, signalCode } = server.process
+      if (exitCode === null && signalCode === null)
+        await once(server.process, 'exit', { signal: AbortSignal.timeout(stopMs) })
     },
     async kill() {
       await signalAndWait(server.process, 'SIGKILL')
