@@ -65,6 +65,8 @@ export type SessionAction =
   | { do: 'remove' }
   | { do: 'wait'; until: Date | null }
 
+export type Action<D extends SessionAction['do']> = Extract<SessionAction, { do: D }>
+
 const sandboxStartAttempts = 3
 
 export function decide(facts: SessionFacts, now: Date, timers: Timers): SessionAction {

@@ -5,9 +5,9 @@ import { execution, session } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Log } from '../log/log.ts'
 import type { Fleet } from '../sandboxes/fleet.ts'
-import { statusEvent } from './effects.ts'
 import type { SessionLook } from './facts.ts'
 import { placesOf } from './places.ts'
+import { statusEvent } from './statusEvent.ts'
 
 export function createSandboxOfSession(deps: { database: Database; log: Pick<Log, 'appendIn'>; fleet(): Fleet }) {
   const { database, log, fleet } = deps

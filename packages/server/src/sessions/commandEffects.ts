@@ -1,0 +1,98 @@
+/**
+ * Effects that are commands to the supervisor: the row first says on which link the command is sent, then it is sent.
+ * What did not arrive is due again; the end of each comes as an event.
+ */
+import type { SessionId } from '@corral/protocol'
+import { and, eq, isNotNull, sql } from 'drizzle-orm'
+import { execution, workspace } from '../database/schema.ts'
+import type { Orm } from '../database/transaction.ts'
+import type { Action } from './decide.ts'
+import type { EffectScope } from './effectScope.ts'
+import type { EffectDependencies } from './effects.ts'
+
+export async function prepareWorkspace(
+  deps: EffectDependencies,
+  at: EffectScope,
+  { again }: Action<'prepareWorkspace'>,
+) {
+  const { look, link } = at
+  const { database, commands, timers } = deps
+  if (!link) return
+  const attempt = again ? look.workspace.attempt : look.workspace.attempt + 1
+  await at.write((tx) =>
+    tx.orm
+      .update(workspace)
+      .set({
+        state: 'preparing',
+        attempt,
+        sentLink: link.id,
+        preparingSince: again ? look.workspace.preparingSince : sql`now()`,
+        step: null,
+        reason: null,
+        message: null,
+      })
+      .where(eq(workspace.sessionId, look.session.id)),
+  )
+  await at.send(
+    'session.prepare',
+    async () => {
+      const first = !(await hasEnded(database.orm, look.session.id))
+      await link.call('session.prepare', await commands.prepare(look, attempt, { first }), timers.commandMs)
+    },
+    () => at.sendAgain(workspace, eq(workspace.sessionId, look.session.id)),
+  )
+}
+
+/** Whether an execution of the session is over. */
+async function hasEnded(orm: Orm, id: SessionId): Promise<boolean> {
+  const ended = await orm
+    .select({ id: execution.id })
+    .from(execution)
+    .where(and(eq(execution.sessionId, id), isNotNull(execution.endedAt)))
+    .limit(1)
+  return ended.length > 0
+}
+
+export async function interrupt(deps: EffectDependencies, at: EffectScope, { executionId }: Action<'interrupt'>) {
+  const { look, link } = at
+  const target = look.facts.ending.find((candidate) => candidate.id === executionId)
+  if (!link || !target) return
+  await at.write((tx) => tx.orm.update(execution).set({ sentLink: link.id }).where(eq(execution.id, executionId)))
+  await at.send(
+    'session.interrupt',
+    () =>
+      link.call(
+        'session.interrupt',
+        { session: look.session.id, executionId, attempt: Math.max(1, target.attempt) },
+        deps.timers.commandMs,
+      ),
+    () => at.sendAgain(execution, eq(execution.id, executionId)),
+  )
+}
+
+export async function finalize(deps: EffectDependencies, at: EffectScope, { executionId }: Action<'finalize'>) {
+  const { look, link } = at
+  const { database, commands, timers } = deps
+  if (!link) return
+  const [row] = await database.orm.select().from(execution).where(eq(execution.id, executionId))
+  if (!row) return
+  await at.write((tx) => tx.orm.update(execution).set({ sentLink: link.id }).where(eq(execution.id, executionId)))
+  await at.send(
+    'session.finalize',
+    () => link.call('session.finalize', commands.finalize(look, row), timers.commandMs),
+    () => at.sendAgain(execution, eq(execution.id, executionId)),
+  )
+}
+
+export async function stopAgent(deps: EffectDependencies, at: EffectScope) {
+  const { look, link } = at
+  await at.write((tx) =>
+    tx.orm.update(workspace).set({ agentUntil: null }).where(eq(workspace.sessionId, look.session.id)),
+  )
+  if (!link) return
+  await at.send(
+    'session.stopAgent',
+    () => link.call('session.stopAgent', { session: look.session.id }, deps.timers.commandMs),
+    async () => {},
+  )
+}

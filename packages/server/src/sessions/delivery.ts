@@ -1,0 +1,101 @@
+/**
+ * Delivery: an execution leaves the queue and is handed to the supervisor, again on each new link while it runs. What a
+ * supervisor refuses is mended or ends the execution; what had been begun is never handed out as new.
+ */
+import { and, eq, sql } from 'drizzle-orm'
+import { execution, sandbox, workspace } from '../database/schema.ts'
+import { CommandRefused } from '../supervisors/link.ts'
+import type { Action } from './decide.ts'
+import type { EffectScope } from './effectScope.ts'
+import type { EffectDependencies } from './effects.ts'
+import { type Ending, settle } from './settle.ts'
+import { statusEvent } from './statusEvent.ts'
+
+/** How often an execution is handed to a supervisor that has lost its workspace. */
+const deliveryAttempts = 3
+
+export async function deliver(deps: EffectDependencies, at: EffectScope, { executionId }: Action<'deliver'>) {
+  const { look, link } = at
+  const { log, commands, timers, logger } = deps
+  const boot = look.sandbox
+  if (!link || !boot) return
+  const first = look.facts.running === null
+  const row = await at.write(async (tx) => {
+    // The sandbox may be on its way to stop; under its lock it either is ready, or this is put off.
+    const [ready] = await tx.orm
+      .select({ id: sandbox.id })
+      .from(sandbox)
+      .where(and(eq(sandbox.id, boot.id), eq(sandbox.state, 'ready'), eq(sandbox.bootId, boot.bootId ?? '')))
+    if (!ready) return null
+    const [delivered] = await tx.orm
+      .update(execution)
+      .set({
+        state: 'running',
+        attempt: sql`greatest(${execution.attempt}, 1)`,
+        sentLink: link.id,
+        deliveredAt: sql`coalesce(${execution.deliveredAt}, now())`,
+      })
+      .where(and(eq(execution.id, executionId), eq(execution.state, first ? 'queued' : 'running')))
+      .returning()
+    if (!delivered) return null
+    await tx.orm.update(workspace).set({ agentUntil: null }).where(eq(workspace.sessionId, look.session.id))
+    if (first) {
+      const waitedMs = Math.max(0, look.now.getTime() - delivered.createdAt.getTime())
+      await log.appendIn(tx, look.session.id, [
+        statusEvent(
+          { message: 'Left the queue', step: 'queue_wait', state: 'ok', durationMs: waitedMs, attempt: 1 },
+          `step:${executionId}:queue_wait`,
+          executionId,
+        ),
+      ])
+    }
+    return delivered
+  })
+  if (!row) return
+  try {
+    await link.call('session.execute', await commands.execute(look, row), timers.commandMs)
+  } catch (error) {
+    logger.warn({ sessionId: look.session.id, executionId, error: String(error) }, 'an execution was not accepted')
+    if (error instanceof CommandRefused) await undeliver(deps, at, row, error)
+    else await at.sendAgain(execution, eq(execution.id, executionId))
+  }
+}
+
+/** The supervisor will not run it as things are: what can be mended is, and anything else ends it. */
+async function undeliver(
+  deps: EffectDependencies,
+  at: EffectScope,
+  row: typeof execution.$inferSelect,
+  refused: CommandRefused,
+) {
+  const { log } = deps
+  const { id } = at.look.session
+  const end = (ending: Ending) =>
+    at.write(async (tx) => {
+      const event = await settle(tx, { sessionId: id, executionId: row.id }, ending, { stopped: true })
+      if (event) await log.appendIn(tx, id, [event])
+    })
+  switch (refused.refusal) {
+    case 'busy':
+      return at.sendAgain(execution, eq(execution.id, row.id))
+    case 'interrupted':
+      return end({ state: 'interrupted' })
+    case 'diskFull':
+      return end({ state: 'failed', reason: 'disk_full' })
+    case 'notPrepared':
+    case 'unknownSession': {
+      // It had been begun, and what knew of it is lost: it is not run again by itself.
+      if (row.startedAt) return end({ state: 'failed', reason: 'agent_restarted' })
+      if (row.attempt >= deliveryAttempts) return end({ state: 'failed', reason: 'workspace_setup_failed' })
+      return at.write(async (tx) => {
+        await tx.orm
+          .update(execution)
+          .set({ state: 'queued', attempt: row.attempt + 1, deliveredAt: null, sentLink: null })
+          .where(and(eq(execution.id, row.id), eq(execution.state, 'running')))
+        await tx.orm.update(workspace).set({ state: 'absent' }).where(eq(workspace.sessionId, id))
+      })
+    }
+    default:
+      return end({ state: 'failed', reason: 'agent_unavailable', message: refused.message })
+  }
+}
