@@ -53,7 +53,8 @@ const anyEvent = fc
     text: fc.string({ maxLength: 8, unit: 'grapheme' }),
   })
   .map(({ kind, m, p, text }) => {
-    const part = `prt_${m}_${p}`
+    // The same ids in both messages, as an agent may have them.
+    const part = `prt_${p}`
     if (kind === 'message') return events.message(m)
     if (kind === 'whole') return events.whole(m, part, text)
     if (kind === 'removed') return events.removed(m, part)

@@ -28,10 +28,9 @@ export async function compact(
   const deltas = await readDeltas(tx, sessionId, executionId)
   if (deltas.length === 0) return 0
 
-  const parts = new Map<string, Row[]>()
-  for (const delta of deltas) parts.set(delta.entity, [...(parts.get(delta.entity) ?? []), delta])
-  for (const [partId, ofPart] of parts) {
-    const update = await lastUpdate(tx, sessionId, partId)
+  const updates = await lastUpdates(tx, sessionId, [...new Set(deltas.map(({ entity }) => entity))])
+  for (const [key, ofPart] of byPart(deltas)) {
+    const update = updates.get(key)
     // A part that was removed, or never opened: its deltas made nothing that could be kept.
     if (!update) continue
     const last = ofPart.at(-1)
@@ -63,16 +62,46 @@ async function readDeltas(tx: Tx, sessionId: SessionId, executionId: ExecutionId
   return rows
 }
 
-async function lastUpdate(tx: Tx, sessionId: SessionId, partId: string): Promise<Row | undefined> {
+/** The last full update of each part; none where the last word is that it was removed. One look through the session. */
+async function lastUpdates(tx: Tx, sessionId: SessionId, partIds: string[]): Promise<Map<string, Row>> {
   const { rows } = await tx.client.query<Row>(
     `select seq, data, entity_id as entity from event
-     where session_id = $1 and entity_id = $2 and type = 'kilocode' and data not like '{"type":"message.part.delta"%'
-     order by seq desc limit 1`,
-    [sessionUuid(sessionId), partId],
+     where session_id = $1 and entity_id = any($2) and type = 'kilocode'
+       and data not like '{"type":"message.part.delta"%'
+     order by seq`,
+    [sessionUuid(sessionId), partIds],
   )
-  const [row] = rows
-  // The last word about the part may be that it was removed.
-  return row && partOf(row) ? row : undefined
+  const updates = new Map<string, Row>()
+  for (const [key, ofPart] of byPart(rows)) {
+    const last = ofPart.at(-1)
+    if (last && partOf(last)) updates.set(key, last)
+  }
+  return updates
+}
+
+/** By message and part: an agent may use a part's id again in another message. */
+function byPart(rows: Row[]): Map<string, Row[]> {
+  const parts = new Map<string, Row[]>()
+  for (const row of rows) {
+    const key = partKey(row)
+    const ofPart = parts.get(key)
+    if (ofPart) ofPart.push(row)
+    else parts.set(key, [row])
+  }
+  return parts
+}
+
+function partKey(row: Row): string {
+  const [change] = changesOf({ seq: row.seq, type: 'kilocode', data: JSON.parse(row.data), at: 0 })
+  switch (change?.change) {
+    case 'part':
+      return JSON.stringify([change.part.messageID, change.part.id])
+    case 'delta':
+    case 'removePart':
+      return JSON.stringify([change.messageId, change.partId])
+    default:
+      throw new Error(`event ${row.seq} is about part ${row.entity}, but changes none`)
+  }
 }
 
 /** The part as it is after its deltas, as an event of its own; returns the number of that event. */
