@@ -29,7 +29,7 @@ const ofStart = ['sandbox.start', 'session.prepare', 'prepared'].flatMap(both)
 const points = ofTurn.flatMap((point, i) => [point, [...ofStop, ...ofStart][i] ?? point])
 
 const boundMs = 20_000
-const armed = (point: string | undefined) => (point ? { CORRAL_TEST_KILL: point } : {})
+const armed = (point = ''): Record<string, string> => ({ CORRAL_TEST_KILL: point })
 
 beforeAll(async () => {
   corral = await startInstallation()

@@ -36,6 +36,12 @@ async function killGateway(): Promise<void> {
   process.kill(pid, 'SIGKILL')
 }
 
+async function killSupervisor() {
+  const inside = await conversation.inside()
+  process.kill(inside.supervisor ?? expect.fail('no supervisor'), 'SIGKILL')
+  return inside
+}
+
 test('the gateway, before the first byte of an answer: the call is made again, and nobody notices', async () => {
   const { first } = conversation
   await conversation.atGate('one')
@@ -123,21 +129,39 @@ test('the supervisor: it is started again, ends the old agent, and the execution
   )
   await conversation.atGate('five')
   await seen(conversation, execution, 'Before the supervisor died. ')
-  const before = await conversation.inside()
-  process.kill(before.supervisor ?? expect.fail('no supervisor'), 'SIGKILL')
+  const { init, agents } = await killSupervisor()
   ends[execution] = 'agent_restarted'
 
   const end = await conversation.ended(execution)
   expect(end).toMatchObject({ streamEventType: 'error', data: { reason: 'agent_restarted' } })
   expect(answerOf(conversation, execution)).toBe('Before the supervisor died. ')
   const after = await conversation.inside()
-  expect(after.init).toBe(before.init)
-  expect(after.agents).not.toEqual(expect.arrayContaining(before.agents))
+  expect(after.init).toBe(init)
+  expect(after.agents).not.toEqual(expect.arrayContaining(agents))
   await expectKept(conversation, ends)
+})
 
-  const next = await conversation.send(play(bash('cat five.md'), say('Still here.')))
-  ends[next] = 'completed'
-  expect((await conversation.ended(next)).streamEventType).toBe('complete')
+test('the supervisor, before the agent has begun: the agent is given the same message once more', async () => {
+  const execution = await conversation.send(play(bash('cat five.md'), say('Still here.')))
+  ends[execution] = 'completed'
+  await stepOf(conversation, execution, 'agent_start', 'running')
+  await killSupervisor()
+
+  expect((await conversation.ended(execution)).streamEventType).toBe('complete')
+  expect(answerOf(conversation, execution)).toBe('Still here.')
+  expect((await conversation.records.executions(conversation.session)).at(-1)).toMatchObject({ attempt: 2 })
+  await pushed(conversation, execution)
+  await expectKept(conversation, ends)
+})
+
+test('the supervisor, while a tool runs: nothing of the tool is left', async () => {
+  const execution = await conversation.send(play(bash('sleep 300'), say('Never.')))
+  await eventually('the tool to run', 30_000, async () =>
+    (await conversation.inside()).tools.length > 0 ? true : null,
+  )
+  await killSupervisor()
+  ends[execution] = 'agent_restarted'
+  expect(await conversation.ended(execution)).toMatchObject({ data: { reason: 'agent_restarted' } })
   await expectKept(conversation, ends)
 })
 

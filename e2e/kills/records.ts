@@ -24,6 +24,8 @@ export type ExecutionRow = {
   state: string
   reason: string | null
   attempt: number
+  /** The link on which it was last sent to the supervisor. */
+  sentLink: string | null
   stopped: boolean
   finalization: string
 }
@@ -35,6 +37,8 @@ export type Records = {
   /** The process id, on this host, of the sandbox's process 1. */
   sandboxInit(session: SessionId): Promise<number>
   modelCalls(executionId: ExecutionId): Promise<number>
+  /** Moves all that a timer could count from into the past, as if the server had been away for so long. */
+  age(session: SessionId, minutes: number): Promise<void>
 }
 
 const uuidOf = (session: SessionId) => session.slice('agent_'.length)
@@ -61,7 +65,7 @@ export function recordsOf(home: string): Records {
       ),
     executions: (session) =>
       read(
-        `select id, state, reason, attempt, stopped_at is not null as stopped, finalization
+        `select id, state, reason, attempt, sent_link as "sentLink", stopped_at is not null as stopped, finalization
          from execution where session_id = $1 order by queued_seq`,
         [uuidOf(session)],
       ),
@@ -78,5 +82,23 @@ export function recordsOf(home: string): Records {
       const rows = await read('select 1 from model_call where execution_id = $1', [executionId])
       return rows.length
     },
+    async age(session, minutes) {
+      for (const [table, key, columns] of clocks) {
+        const moved = columns.map((column) => `${column} = ${column} - $2 * interval '1 minute'`)
+        await read(`update ${table} set ${moved.join(', ')} where ${key}`, [uuidOf(session), String(minutes)])
+      }
+    },
   }
 }
+
+const clocks = [
+  ['execution', 'session_id = $1', ['created_at', 'delivered_at', 'started_at', 'ended_at', 'stopped_at']],
+  ['session_head', 'session_id = $1', ['last_progress_at']],
+  ['workspace', 'session_id = $1', ['preparing_since', 'agent_until']],
+  ['session', 'id = $1', ['wake_at', 'claim_until']],
+  [
+    'sandbox',
+    'id = (select sandbox_id from session where id = $1)',
+    ['starting_since', 'unreachable_since', 'wake_at', 'claim_until'],
+  ],
+] as const
