@@ -30,7 +30,7 @@ export async function endProcesses(mark: string): Promise<number> {
   }
 }
 
-type Found = { pid: number; group: number }
+type Found = { pid: number; group: number /** Its first 15 characters. */; program: string }
 
 export function processesWith(mark: string): Found[] {
   return readdirSync('/proc').flatMap((name) => {
@@ -38,15 +38,16 @@ export function processesWith(mark: string): Found[] {
     if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) return []
     if (!readProc(pid, 'environ').split('\0').includes(mark)) return []
     const stat = statOf(pid)
-    return stat && stat.state !== 'Z' ? [{ pid, group: stat.group }] : []
+    return stat && stat.state !== 'Z' ? [{ pid, group: stat.group, program: stat.program }] : []
   })
 }
 
-/** Fields after the command's name, which may itself hold spaces and brackets (proc_pid_stat(5)). */
-function statOf(pid: number): { state: string; group: number } | undefined {
+/** The program's name stands in brackets and may itself hold spaces and brackets (proc_pid_stat(5)). */
+function statOf(pid: number): { state: string; group: number; program: string } | undefined {
   const text = readProc(pid, 'stat')
-  const [state, , group] = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return state && group ? { state, group: Number(group) } : undefined
+  const end = text.lastIndexOf(')')
+  const [state, , group] = text.slice(end + 2).split(' ')
+  return state && group ? { state, group: Number(group), program: text.slice(text.indexOf('(') + 1, end) } : undefined
 }
 
 const ownGroup = (): number | undefined => statOf(process.pid)?.group

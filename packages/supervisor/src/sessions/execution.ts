@@ -14,10 +14,12 @@ import {
 } from '@corral/protocol'
 import type { Agent, TurnEnd } from '../agents/agent.ts'
 import { errorText } from '../host/errorCode.ts'
+import { sessionMark } from '../host/processes.ts'
 import { RpcError } from '../link/peer.ts'
 import type { Journal } from '../spool/journal.ts'
 import type { Reserve } from '../spool/reserve.ts'
 import { writeGitConfig } from '../workspaces/gitConfig.ts'
+import { removeAbandonedLocks } from '../workspaces/locks.ts'
 import { readSummary, type WorkspaceSummary } from '../workspaces/summary.ts'
 import { beginTask, preparedWorkspace, type SessionContext, type Task } from './context.ts'
 import { createSteps } from './steps.ts'
@@ -72,6 +74,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     record.update({ running: { ...reference, attempt, begun: false } })
     writeGitConfig(home, { ...preparation, token: params.gateway.token })
     const task = beginTask(context, 'an execution', async (signal) => {
+      removeAbandonedLocks(workspacePath, sessionMark(id))
       const sink = {
         kilocode: kilocode(executionId),
         started: () => void emit({ type: 'started', executionId, data: { executionId, attempt } }),

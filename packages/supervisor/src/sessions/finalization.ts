@@ -1,7 +1,9 @@
 /** `session.finalize`: one at a time in a workspace, each ending in one `finalized`. */
 import { commandRefusals, type ExecutionId, type FinalizeParams } from '@corral/protocol'
+import { sessionMark } from '../host/processes.ts'
 import { RpcError } from '../link/peer.ts'
 import { finalizeWorkspace } from '../workspaces/finalize.ts'
+import { removeAbandonedLocks } from '../workspaces/locks.ts'
 import { beginTask, preparedWorkspace, type SessionContext, type Task } from './context.ts'
 
 export type Finalization = {
@@ -23,6 +25,7 @@ export function createFinalization(context: SessionContext): Finalization {
       const earlier = current
       const task = beginTask(context, 'a finalization', async (signal) => {
         await earlier?.done
+        removeAbandonedLocks(workspace.workspacePath, sessionMark(context.id))
         await finalizeWorkspace({
           git: workspace.git,
           params,
