@@ -19,7 +19,6 @@ export type Conversation = {
   viewer: Viewer
   records: Records
   model(): Promise<ScriptedModelControl>
-  first: ExecutionId
   send(prompt: string): Promise<ExecutionId>
   atGate(name: string): Promise<void>
   release(name: string): Promise<void>
@@ -29,10 +28,13 @@ export type Conversation = {
   ended(executionId: ExecutionId, withinMs?: number): Promise<Envelope>
 }
 
+/** `first` is the execution that it began with. */
+export type Begun = Conversation & { first: ExecutionId }
+
 /** From nothing to the agent's first call of the model, on a machine that is busy. */
 export const bootMs = 60_000
 
-export async function startConversation(corral: Installation, name: string, prompt: string): Promise<Conversation> {
+export async function startConversation(corral: Installation, name: string, prompt: string): Promise<Begun> {
   const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
   const ack = await corral.corral.call.start.mutate({
     prompt,
@@ -41,18 +43,25 @@ export async function startConversation(corral: Installation, name: string, prom
     gitUrl: repository,
     autoCommit: true,
   })
-  const session = ack.cloudAgentSessionId
+  return { ...joinConversation(corral, { ...ack, repository }), first: ack.executionId }
+}
+
+/** From now on with a viewer. */
+export function joinConversation(
+  corral: Installation,
+  of: { cloudAgentSessionId: SessionId; kiloSessionId: AgentSessionId; repository: string },
+): Conversation {
+  const session = of.cloudAgentSessionId
   const viewer = follow(corral.corral, session)
   const records = recordsOf(corral.home)
   return {
     corral,
     session,
-    agentSessionId: ack.kiloSessionId,
-    repository,
+    agentSessionId: of.kiloSessionId,
+    repository: of.repository,
     viewer,
     records,
     model: corral.model,
-    first: ack.executionId,
     async send(text) {
       const sent = await corral.corral.call.sendMessage.mutate({ cloudAgentSessionId: session, prompt: text })
       return sent.executionId

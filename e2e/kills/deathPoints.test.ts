@@ -9,11 +9,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { gate, play, say, write } from '../harness/script.ts'
-import { type Conversation, callsOf, pushed, startConversation } from './conversation.ts'
+import { type Begun, callsOf, pushed, startConversation } from './conversation.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept } from './kept.ts'
 
 let corral: Installation
-let conversation: Conversation
+let conversation: Begun
 /** How each execution ended so far. */
 const ends: Record<ExecutionId, string> = {}
 const finished: ExecutionId[] = []

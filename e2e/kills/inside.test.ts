@@ -10,11 +10,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
-import { type Conversation, callsOf, pushed, startConversation, startedOf, stepOf } from './conversation.ts'
+import { type Begun, callsOf, pushed, startConversation, startedOf, stepOf } from './conversation.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept, seen } from './kept.ts'
 
 let corral: Installation
-let conversation: Conversation
+let conversation: Begun
 /** How each execution ended so far. */
 const ends: Record<ExecutionId, string> = {}
 

@@ -9,12 +9,12 @@ import { CorralCallError } from '@corral/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { gate, play, say } from '../harness/script.ts'
-import { bootMs, type Conversation, pushed, startConversation } from './conversation.ts'
+import { type Begun, bootMs, pushed, startConversation } from './conversation.ts'
 import { answerOf, expectAgentsOwn, expectKept } from './kept.ts'
 
 let corral: Installation
-let slow: Conversation
-let flood: Conversation
+let slow: Begun
+let flood: Begun
 
 const words = Array.from({ length: 250 }, (_, i) => `word ${i}`).join(' ')
 const floodBytes = 256 * 1024
