@@ -4,7 +4,7 @@
  * a running execution; what comes after the end changes no state; only lifecycle events wake a session.
  */
 import { type FailureReason, linkOnlySchemas, type SessionId, statusDataSchema } from '@corral/protocol'
-import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
+import { and, eq, gte, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Timers } from '../config.ts'
 import { execution, modelCall, sandbox, session, workspace } from '../database/schema.ts'
@@ -64,7 +64,7 @@ export function createSink(options: { timers: Pick<Timers, 'agentIdleMs'>; wake(
         .where(eq(workspace.sessionId, id))
     }
     if (data.result === 'failed' && data.reason === 'agent_restarted' && row.attempt <= resubmissions) {
-      if (!data.begun && !(await modelWasCalled(tx, row.id))) {
+      if (!data.begun && !(await modelWasCalled(tx, row))) {
         await tx.orm
           .update(execution)
           .set({ attempt: row.attempt + 1, sentLink: null })
@@ -238,12 +238,22 @@ async function noteLateDeltas(tx: Tx, events: StoredEvent[]): Promise<void> {
   )
 }
 
-/** Title and warm-up calls never run under an execution, so any call says that the agent has begun. */
-async function modelWasCalled(tx: Tx, executionId: (typeof execution.$inferSelect)['id']): Promise<boolean> {
+/**
+ * Title and warm-up calls never run under an execution, so any call says that the agent has begun. One of which the
+ * gateway could not tell whose it was, since the database was away, is taken for this execution's.
+ */
+async function modelWasCalled(tx: Tx, row: typeof execution.$inferSelect): Promise<boolean> {
+  const nobodys = row.deliveredAt
+    ? and(
+        eq(modelCall.sessionId, row.sessionId),
+        isNull(modelCall.executionId),
+        gte(modelCall.startedAt, row.deliveredAt),
+      )
+    : undefined
   const calls = await tx.orm
     .select({ id: modelCall.id })
     .from(modelCall)
-    .where(eq(modelCall.executionId, executionId))
+    .where(or(eq(modelCall.executionId, row.id), nobodys))
     .limit(1)
   return calls.length > 0
 }

@@ -1,0 +1,112 @@
+/** What a supervisor says of the end of an execution, through the log's own door. */
+import { randomUUID } from 'node:crypto'
+import { type ExecutionId, newExecutionId, newMessageId, newPartId, type SessionId } from '@corral/protocol'
+import { eq } from 'drizzle-orm'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { defaultTimers } from '../config.ts'
+import { event, execution, modelCall, workspace } from '../database/schema.ts'
+import { addSession, type LogUnderTest, openLog } from '../testing/log.ts'
+import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
+import { createSink } from './sink.ts'
+
+let stored: TestDatabase
+let log: LogUnderTest['log']
+let database: LogUnderTest['database']
+
+beforeAll(async () => {
+  stored = await testDatabase()
+  ;({ log, database } = await openLog(stored.pool, { sink: createSink({ timers: defaultTimers, wake: () => {} }) }))
+})
+afterAll(async () => {
+  await log.close()
+  await stored[Symbol.asyncDispose]()
+})
+
+/** A session whose only execution was handed to a supervisor a minute ago. */
+async function running() {
+  const session = await addSession(database)
+  const id = newExecutionId()
+  await database.orm.insert(workspace).values({ sessionId: session })
+  await database.orm.insert(execution).values({
+    id,
+    sessionId: session,
+    state: 'running',
+    queuedSeq: 1,
+    prompt: 'Mend the test',
+    request: { mode: 'build', model: 'scripted/demo', autoCommit: false, condenseOnComplete: false },
+    messageId: newMessageId(),
+    partId: newPartId(),
+    attempt: 1,
+    sentLink: 'link-1',
+    deliveredAt: new Date(Date.now() - 60_000),
+  })
+  let n = 0
+  return {
+    session,
+    id,
+    /** Its agent died before it had begun, as far as the supervisor knows. */
+    async died(attempt: number) {
+      const data = { executionId: id, attempt, result: 'failed', reason: 'agent_restarted', begun: false }
+      await log.offer({ session, epoch: 1, from: ++n, events: [{ type: 'outcome', executionId: id, data }] })
+    },
+    async row() {
+      const [row] = await database.orm.select().from(execution).where(eq(execution.id, id))
+      return row
+    },
+    async endings() {
+      const rows = await database.orm.select().from(event).where(eq(event.executionId, id))
+      return rows.filter(({ ends }) => ends).map(({ type }) => type)
+    },
+  }
+}
+
+const addModelCall = (sessionId: SessionId, executionId: ExecutionId | null, startedAt: Date) =>
+  database.orm.insert(modelCall).values({
+    id: randomUUID(),
+    sessionId,
+    executionId,
+    userId: 'user-1',
+    upstream: 'scripted',
+    model: 'demo',
+    startedAt,
+  })
+
+test('what the agent had not begun is given to it once more, and not a third time', async () => {
+  const given = await running()
+  await given.died(1)
+  expect(await given.row()).toMatchObject({ state: 'running', attempt: 2, sentLink: null })
+  expect(await given.endings()).toEqual([])
+
+  await given.died(2)
+  expect(await given.row()).toMatchObject({ state: 'failed', reason: 'agent_restarted', attempt: 2 })
+  expect(await given.endings()).toEqual(['error'])
+})
+
+test('an outcome of an earlier attempt, or after the end, changes nothing', async () => {
+  const given = await running()
+  await given.died(1)
+  await given.died(1)
+  expect(await given.row()).toMatchObject({ state: 'running', attempt: 2 })
+  await given.died(2)
+  await given.died(2)
+  expect(await given.endings()).toEqual(['error'])
+})
+
+test('a call of the model says that it had begun', async () => {
+  const given = await running()
+  await addModelCall(given.session, given.id, new Date())
+  await given.died(1)
+  expect(await given.row()).toMatchObject({ state: 'failed', reason: 'agent_restarted' })
+})
+
+test('a call of which nobody knows whose it was counts for what was running then', async () => {
+  const given = await running()
+  await addModelCall(given.session, null, new Date(Date.now() - 120_000))
+  await given.died(1)
+  expect(await given.row(), 'that one was before').toMatchObject({ state: 'running', attempt: 2 })
+
+  const other = await running()
+  await addModelCall(other.session, null, new Date())
+  await other.died(1)
+  expect(await other.row()).toMatchObject({ state: 'failed', reason: 'agent_restarted' })
+})
