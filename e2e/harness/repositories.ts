@@ -32,3 +32,9 @@ export async function makeRepository(path: string, files: Record<string, string>
 /** Every reference with what it points at. */
 export const referencesOf = (repository: string): Promise<string> =>
   git(repository, 'for-each-ref', '--format=%(refname) %(objectname)')
+
+/** The executions that the commits of a session's branch name, oldest first. */
+export async function executionsOn(repository: string, session: string): Promise<string[]> {
+  const log = await git(repository, 'log', '--reverse', '--format=%b', `main..session/${session}`)
+  return [...log.matchAll(/^Corral-Execution: (.*)$/gm)].map(([, id]) => id ?? '')
+}

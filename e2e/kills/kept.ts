@@ -7,15 +7,22 @@ import { emptyTranscript, logEventOf, orderedMessages, reduce } from '@corral/tr
 import { expect } from 'vitest'
 import { agentExport } from '../harness/agentExport.ts'
 import { eventually } from '../harness/eventually.ts'
-import { git } from '../harness/repositories.ts'
+import { executionsOn } from '../harness/repositories.ts'
 import { endingOf, follow } from '../harness/viewer.ts'
+import { compactedIn } from './compacted.ts'
 import { bootMs, type Conversation } from './conversation.ts'
-import type { EventRow } from './records.ts'
+import type { EventRow, ExecutionRow } from './records.ts'
 
 /** How each execution ended, in the order in which they were sent: a state, or a failure's reason. */
 type Ends = Record<ExecutionId, string>
 
 export async function expectKept(conversation: Conversation, ends: Ends): Promise<void> {
+  const executions = await expectWhole(conversation)
+  expect(Object.fromEntries(executions.map(({ id, state, reason }) => [id, reason ?? state]))).toEqual(ends)
+}
+
+/** However its executions ended, which are returned in FIFO order. */
+export async function expectWhole(conversation: Conversation): Promise<ExecutionRow[]> {
   const { corral, session, records, viewer } = conversation
   await expectOver(conversation)
   const last = (await records.events(session)).at(-1)?.seq ?? 0
@@ -28,34 +35,25 @@ export async function expectKept(conversation: Conversation, ends: Ends): Promis
   expectNumbers(rows, compacted)
 
   const executions = await records.executions(session)
-  expect(Object.fromEntries(executions.map(({ id, state, reason }) => [id, reason ?? state]))).toEqual(ends)
   const endings = rows.filter((row) => row.ends).map(({ executionId }) => executionId)
   expect(endings, 'one ending event each, in FIFO order').toEqual(executions.map(({ id }) => id))
 
   const still = (events: Envelope[]) => events.filter(({ eventId }) => eventId <= last && !compacted.has(eventId))
   expect(still(viewer.events), 'who was there and who joins now see the same').toEqual(still(joined.events))
-  expect(viewer.events.slice(0, last).map(({ eventId }) => eventId)).toEqual(upTo(last))
+  const shown = new Set(viewer.events.map(({ eventId }) => eventId))
+  expect(
+    upTo(last).filter((seq) => !shown.has(seq) && !compacted.has(seq)),
+    'missed by who was there',
+  ).toEqual([])
+  expect([...shown], 'in order, none twice').toEqual(viewer.events.map(({ eventId }) => eventId).sort((a, b) => a - b))
   expect(viewer.events.filter((event) => endingOf(event)).map(({ executionId }) => executionId)).toEqual(endings)
 
   const { messages } = await corral.corral.exportSession(session)
   for (const { events } of [viewer, joined]) {
-    const shown = orderedMessages(reduce(emptyTranscript, events.map(logEventOf)))
-    expect(shown.map(({ message, parts }) => ({ info: message.info, parts }))).toEqual(messages)
+    const made = orderedMessages(reduce(emptyTranscript, events.map(logEventOf)))
+    expect(made.map(({ message, parts }) => ({ info: message.info, parts }))).toEqual(messages)
   }
-}
-
-/** Numbers whose deltas were taken out of the log a minute after the end; the part that they made says so. */
-function compactedIn(rows: EventRow[]): Set<number> {
-  const gone = new Set<number>()
-  for (const { deltas } of rows) {
-    if (deltas === null) continue
-    let seq = 0
-    for (const [step] of JSON.parse(deltas)) {
-      seq += step
-      gone.add(seq)
-    }
-  }
-  return gone
+  return executions
 }
 
 const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1)
@@ -132,7 +130,4 @@ export const seen = (conversation: Conversation, executionId: ExecutionId, text:
   eventually(`"${text}" to be seen`, 10_000, () => answerOf(conversation, executionId).endsWith(text) || null)
 
 /** The executions whose work is on the pushed branch, oldest first, as plain git tells it. */
-export async function commitsOf({ repository, session }: Conversation): Promise<string[]> {
-  const log = await git(repository, 'log', '--reverse', '--format=%b', `main..session/${session}`)
-  return [...log.matchAll(/^Corral-Execution: (.*)$/gm)].map(([, id]) => id ?? '')
-}
+export const commitsOf = ({ repository, session }: Conversation): Promise<string[]> => executionsOn(repository, session)

@@ -1,0 +1,149 @@
+/** The checker finds each violation that is put into a whole that has none. */
+import { expect, test } from 'vitest'
+import { type Evidence, type LoggedEvent, type SessionEvidence, type Violation, violationsIn } from './checker.ts'
+
+const rest = { executionId: null, data: '{}', epoch: null, n: null, ends: false, deltas: null }
+
+/** Two turns, one after the other; of the first, two deltas are compacted away. */
+const log: LoggedEvent[] = [
+  { ...rest, seq: 1, type: 'queued', executionId: 'one' },
+  { ...rest, seq: 2, type: 'queued', executionId: 'two' },
+  { ...rest, seq: 3, type: 'started', executionId: 'one', epoch: 1, n: 1 },
+  { ...rest, seq: 6, type: 'kilocode', executionId: 'one', data: '{"a":1}', epoch: 1, n: 4, deltas: '[[4,3],[1,2]]' },
+  { ...rest, seq: 7, type: 'complete', executionId: 'one', ends: true },
+  { ...rest, seq: 8, type: 'started', executionId: 'two', epoch: 1, n: 5 },
+  { ...rest, seq: 9, type: 'interrupted', executionId: 'two', ends: true },
+  { ...rest, seq: 10, type: 'queued', executionId: 'last' },
+  { ...rest, seq: 11, type: 'started', executionId: 'last', epoch: 2, n: 1 },
+  { ...rest, seq: 12, type: 'complete', executionId: 'last', ends: true },
+]
+
+const seenOf = (events: LoggedEvent[]) =>
+  events.map(({ seq, type, executionId, data }) => ({
+    eventId: seq,
+    streamEventType: type,
+    ...(executionId && { executionId }),
+    data: JSON.parse(data),
+  }))
+
+const over = { stopped: true, finalization: 'done' }
+const whole: SessionEvidence = {
+  session: 'session',
+  accepted: ['one', 'two', 'last'],
+  writing: ['one'],
+  last: 'last',
+  executions: [
+    { id: 'one', state: 'completed', ...over },
+    { id: 'two', state: 'interrupted', ...over },
+    { id: 'last', state: 'completed', ...over },
+  ],
+  events: log,
+  viewers: [{ name: 'somebody', events: seenOf(log), messages: ['hello'], broken: null }],
+  messages: ['hello'],
+  commits: ['one'],
+}
+
+const check = (changed: Partial<SessionEvidence>, more: Partial<Evidence> = {}): string[] =>
+  violationsIn({ sessions: [{ ...whole, ...changed }], leftBehind: [], stuck: [], ...more }).map(
+    ({ rule, what }: Violation) => `${rule}: ${what}`,
+  )
+
+const without = (seq: number) => log.filter((event) => event.seq !== seq)
+const changed = (seq: number, change: Partial<LoggedEvent>) =>
+  log.map((event) => (event.seq === seq ? { ...event, ...change } : event))
+const watched = (events: LoggedEvent[]) => [
+  { name: 'somebody', events: seenOf(events), messages: ['hello'], broken: null },
+]
+/** A log, and somebody who saw all of it. */
+const logged = (events: LoggedEvent[]) => ({ events, viewers: watched(events) })
+
+test('a whole has no violation, also for who saw the deltas that are gone now', () => {
+  const deltas = [4, 5].map((seq) => ({ ...rest, seq, type: 'kilocode', executionId: 'one' }))
+  const live = [...log.slice(0, 3), ...deltas, ...log.slice(3)]
+  expect(check({})).toEqual([])
+  expect(check({ viewers: watched(live) })).toEqual([])
+})
+
+test('a gap, and a double', () => {
+  expect(check(logged(without(1)))).toEqual(['numbers: number 1 is missing'])
+  expect(check(logged(changed(6, { deltas: null })))).toEqual([
+    'numbers: number 4 is missing',
+    'numbers: number 5 is missing',
+  ])
+  expect(check({ events: [...log.slice(0, 4), ...log.slice(3)] })).toEqual(['numbers: number 6 is given twice'])
+})
+
+test('what came from below, again', () => {
+  expect(check(logged(changed(8, { n: 3 })))).toEqual(['origins: event 8 is 1/3 behind 1/4'])
+})
+
+test('a message that is lost, and one that is doubled', () => {
+  expect(check({ accepted: ['one', 'two', 'last', 'four'] })).toEqual(['accepted: four was accepted and is lost'])
+  expect(check({ accepted: ['one', 'last'] })).toEqual(['accepted: two was never accepted, or doubled'])
+})
+
+test('two ending events, none, another one than the state, and no final state', () => {
+  const twice = { ...rest, seq: 13, type: 'error', executionId: 'last', ends: true }
+  expect(check(logged([...log, twice]))).toEqual([
+    'endings: last has 2 ending events',
+    'endings: last is completed, and its ending event says completed,failed',
+  ])
+  expect(check(logged(changed(12, { ends: false })))).toEqual(['endings: last has 0 ending events'])
+  expect(check(logged(changed(9, { type: 'complete' })))).toEqual([
+    'endings: two is interrupted, and its ending event says completed',
+  ])
+  const running = whole.executions.map((row) => (row.id === 'two' ? { ...row, state: 'running', stopped: false } : row))
+  expect(check({ executions: running })).toEqual([
+    'endings: two is running, and its ending event says interrupted',
+    'endings: two is still running',
+    'endings: two was never said to be stopped',
+  ])
+})
+
+test('an order that is not that of the queue', () => {
+  const [one, two, last] = log.filter(({ type }) => type === 'started')
+  const events = log.map((event) => {
+    if (event === one) return { ...event, executionId: 'two' }
+    if (event === two) return { ...event, executionId: 'one' }
+    return event === last ? last : event
+  })
+  expect(check(logged(events))).toContain('fifo: starts are in the order two,one,last, accepted was one,two,last')
+  expect(check({ accepted: ['two', 'one', 'last'] })).toHaveLength(4)
+})
+
+test('two that run at once, and one that runs after its end', () => {
+  const early = { ...rest, seq: 4, type: 'started', executionId: 'two' }
+  expect(check(logged([...log.slice(0, 3), early, ...log.slice(3)]))).toEqual([
+    'one running: two starts at 4 beside one',
+  ])
+  const late = { ...rest, seq: 13, type: 'started', executionId: 'last' }
+  expect(check(logged([...log, late]))).toEqual(['one running: last starts at 13, after its end'])
+})
+
+test('a viewer that saw something else, not all, not in order, or was turned away', () => {
+  const viewing = (events: LoggedEvent[]) => check({ viewers: watched(events) })
+  expect(viewing(changed(6, { data: '{"a":2}' }))).toEqual(['viewers: somebody saw another 6 than the log has'])
+  expect(viewing([...log, { ...rest, seq: 13, type: 'status' }])).toEqual([
+    'viewers: somebody saw another 13 than the log has',
+  ])
+  expect(viewing(without(9))).toEqual(['viewers: somebody never saw 9'])
+  expect(viewing([...log, ...log.slice(-1)])).toEqual(['viewers: somebody saw 12 too late, or again'])
+  const viewer = { name: 'somebody', events: seenOf(log), messages: ['hello'], broken: null }
+  expect(check({ viewers: [{ ...viewer, messages: [] }] })).toEqual([
+    'viewers: somebody has another conversation than the server',
+  ])
+  expect(check({ viewers: [{ ...viewer, broken: 'no' }] })).toEqual(['viewers: somebody was turned away: no'])
+})
+
+test('two commits of one execution, none, and one of nobody', () => {
+  expect(check({ commits: ['one', 'one'] })).toEqual(['commits: one has two commits'])
+  expect(check({ commits: [] })).toEqual(['commits: one has completed without a commit'])
+  expect(check({ commits: ['one', 'x'] })).toEqual(["commits: a commit names x, which is nobody's"])
+  const warning = { ...rest, seq: 13, type: 'finalization', executionId: 'one', data: '{"success":false}' }
+  expect(check({ ...logged([...log, warning]), commits: [] })).toEqual([])
+})
+
+test('a session that takes no message any more, what is left behind, and what is stuck', () => {
+  expect(check({ last: null })).toEqual(['next message: the message at the end is not taken'])
+  expect(check({}, { leftBehind: ['a socket'], stuck: ['a turn'] })).toEqual(['left behind: a socket', 'stuck: a turn'])
+})

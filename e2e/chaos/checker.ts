@@ -1,0 +1,210 @@
+/**
+ * What must hold after chaos, as pure functions over what was read: log, executions, viewers, transcripts, git. Each
+ * violation names its rule. Nothing here knows what was struck, since no fault excuses any of it.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { compactedIn } from '../kills/compacted.ts'
+
+export type LoggedEvent = {
+  seq: number
+  type: string
+  executionId: string | null
+  data: string
+  epoch: number | null
+  n: number | null
+  ends: boolean
+  deltas: string | null
+}
+
+export type SeenEvent = { eventId: number; streamEventType: string; executionId?: string; data: unknown }
+
+export type SeenBy = {
+  name: string
+  events: SeenEvent[]
+  /** The conversation that a client makes of these events. */
+  messages: unknown
+  /** Why its stream ended without being asked to. */
+  broken: string | null
+}
+
+export type SessionEvidence = {
+  session: string
+  /** Every message that was accepted, in the order in which it was. */
+  accepted: string[]
+  /** Those that change a file when they complete. */
+  writing: string[]
+  /** The message at the end, when all faults are over. */
+  last: string | null
+  /** In FIFO order. */
+  executions: { id: string; state: string; stopped: boolean; finalization: string }[]
+  events: LoggedEvent[]
+  viewers: SeenBy[]
+  /** As the server has it. */
+  messages: unknown
+  /** The executions that the commits of the pushed branch name. */
+  commits: string[]
+}
+
+export type Evidence = {
+  sessions: SessionEvidence[]
+  /** Whatever is still there that should not be: processes, sockets, folders, gates. */
+  leftBehind: string[]
+  /** What did not come to its end within its bound. */
+  stuck: string[]
+}
+
+export type Violation = { rule: string; session: string | null; what: string }
+
+type Check = (evidence: SessionEvidence) => string[]
+
+const endingState: Record<string, string> = { complete: 'completed', interrupted: 'interrupted', error: 'failed' }
+
+/** Given without gaps and once; only deltas of compacted executions may be absent. */
+const numbers: Check = ({ events }) => {
+  const compacted = compactedIn(events)
+  const seqs = events.map(({ seq }) => seq)
+  const known = new Set(seqs)
+  const twice = seqs.filter((seq, i) => seqs.indexOf(seq) !== i)
+  const gaps = upTo(Math.max(0, ...seqs)).filter((seq) => !known.has(seq) && !compacted.has(seq))
+  return [...twice.map((seq) => `number ${seq} is given twice`), ...gaps.map((seq) => `number ${seq} is missing`)]
+}
+
+/** Of each life of a spool, what came from below stands in its order, so that nothing came twice. */
+const origins: Check = ({ events }) => {
+  const sent = events.flatMap(({ seq, epoch, n }) => (epoch === null || n === null ? [] : [{ seq, epoch, n }]))
+  return sent.flatMap(({ seq, epoch, n }, i) => {
+    const before = sent[i - 1]
+    if (!before || epoch > before.epoch || (epoch === before.epoch && n >= before.n)) return []
+    return [`event ${seq} is ${epoch}/${n} behind ${before.epoch}/${before.n}`]
+  })
+}
+
+/** What was accepted is there, once, and nothing else is. */
+const accepted: Check = ({ accepted: ids, executions }) => [
+  ...ids.filter((id) => !executions.some((row) => row.id === id)).map((id) => `${id} was accepted and is lost`),
+  ...executions.filter(({ id }) => !ids.includes(id)).map(({ id }) => `${id} was never accepted, or doubled`),
+]
+
+/** One final state, one ending event that says the same, and nothing left to do. */
+const endings: Check = ({ executions, events }) =>
+  executions.flatMap(({ id, state, stopped, finalization }) => {
+    const ended = events.filter((event) => event.ends && event.executionId === id)
+    const says = ended.map(({ type }) => endingState[type] ?? type)
+    return [
+      ...(ended.length === 1 ? [] : [`${id} has ${ended.length} ending events`]),
+      ...(says.every((said) => said === state) ? [] : [`${id} is ${state}, and its ending event says ${says}`]),
+      ...(['completed', 'failed', 'interrupted'].includes(state) ? [] : [`${id} is still ${state}`]),
+      ...(stopped ? [] : [`${id} was never said to be stopped`]),
+      ...(finalization === 'pending' ? [`the finalization of ${id} is pending`] : []),
+    ]
+  })
+
+/** Accepted, queued, started and ended in one order. */
+const fifo: Check = ({ accepted: ids, executions, events }) => {
+  const orders = {
+    queue: executions.map(({ id }) => id),
+    'queued events': executionsOf(events.filter(({ type }) => type === 'queued')),
+    'ending events': executionsOf(events.filter(({ ends }) => ends)),
+    starts: [...new Set(executionsOf(events.filter(({ type }) => type === 'started')))],
+  }
+  return Object.entries(orders).flatMap(([name, order]) => {
+    const wanted = ids.filter((id) => order.includes(id))
+    const shown = [...new Set(order.filter((id) => ids.includes(id)))]
+    return isDeepStrictEqual(shown, wanted) ? [] : [`${name} are in the order ${shown}, accepted was ${wanted}`]
+  })
+}
+
+/** From a start to its end nothing else starts, and nothing starts after its own end. */
+const oneRunning: Check = ({ events }) => {
+  const found: string[] = []
+  const over = new Set<string>()
+  let running: string | null = null
+  for (const { seq, type, executionId, ends } of events) {
+    if (executionId === null) continue
+    if (type === 'started') {
+      if (running !== null && running !== executionId) found.push(`${executionId} starts at ${seq} beside ${running}`)
+      if (over.has(executionId)) found.push(`${executionId} starts at ${seq}, after its end`)
+      running = executionId
+    }
+    if (!ends) continue
+    over.add(executionId)
+    if (running === executionId) running = null
+  }
+  return found
+}
+
+/** Every viewer saw the log, in its order, from its first event to its last. */
+const viewers: Check = ({ viewers: all, events, messages }) => {
+  const compacted = compactedIn(events)
+  const logged = new Map(events.map((event) => [event.seq, event]))
+  return all.flatMap(({ name, events: seen, messages: shown, broken }) => {
+    const ids = new Set(seen.map(({ eventId }) => eventId))
+    const disorder = seen.filter(({ eventId }, i) => i > 0 && eventId <= (seen[i - 1]?.eventId ?? 0))
+    const strange = seen.filter((event) => {
+      const row = logged.get(event.eventId)
+      return row ? !isSame(event, row) : !compacted.has(event.eventId)
+    })
+    const unseen = events.filter(({ seq }) => !ids.has(seq))
+    return [
+      ...(broken === null ? [] : [`${name} was turned away: ${broken}`]),
+      ...disorder.map(({ eventId }) => `${name} saw ${eventId} too late, or again`),
+      ...strange.map(({ eventId }) => `${name} saw another ${eventId} than the log has`),
+      ...unseen.map(({ seq }) => `${name} never saw ${seq}`),
+      ...(isDeepStrictEqual(shown, messages) ? [] : [`${name} has another conversation than the server`]),
+    ]
+  })
+}
+
+/** One commit for each completed execution that changed something, and none that nobody asked for. */
+const commits: Check = ({ commits: named, accepted: ids, writing, executions, events }) => {
+  const completed = new Set(executions.filter(({ state }) => state === 'completed').map(({ id }) => id))
+  const warned = new Set(
+    events.filter(({ type, data }) => type === 'finalization' && hasFailed(data)).map((it) => it.executionId),
+  )
+  return [
+    ...named.filter((id, i) => named.indexOf(id) !== i).map((id) => `${id} has two commits`),
+    ...named.filter((id) => !ids.includes(id)).map((id) => `a commit names ${id}, which is nobody's`),
+    ...writing
+      .filter((id) => completed.has(id) && !named.includes(id) && !warned.has(id))
+      .map((id) => `${id} has completed without a commit`),
+  ]
+}
+
+/** A new message works when everything is over. */
+const next: Check = ({ last, executions }) => {
+  const state = executions.find(({ id }) => id === last)?.state
+  return state === 'completed' ? [] : [`the message at the end is ${state ?? 'not taken'}`]
+}
+
+const checks: Record<string, Check> = {
+  numbers,
+  origins,
+  accepted,
+  endings,
+  fifo,
+  'one running': oneRunning,
+  viewers,
+  commits,
+  'next message': next,
+}
+
+export function violationsIn({ sessions, leftBehind, stuck }: Evidence): Violation[] {
+  return [
+    ...sessions.flatMap((evidence) =>
+      Object.entries(checks).flatMap(([rule, check]) =>
+        check(evidence).map((what) => ({ rule, session: evidence.session, what })),
+      ),
+    ),
+    ...leftBehind.map((what) => ({ rule: 'left behind', session: null, what })),
+    ...stuck.map((what) => ({ rule: 'stuck', session: null, what })),
+  ]
+}
+
+const isSame = (event: SeenEvent, row: LoggedEvent): boolean =>
+  event.streamEventType === row.type &&
+  (event.executionId ?? null) === row.executionId &&
+  isDeepStrictEqual(event.data, JSON.parse(row.data))
+
+const hasFailed = (data: string): boolean => JSON.parse(data).success === false
+const executionsOf = (events: LoggedEvent[]): string[] => events.flatMap(({ executionId }) => executionId ?? [])
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1)

@@ -1,0 +1,76 @@
+/** Reads what the checker judges: the database, the viewers and one who joins now, the server's transcript, plain git. */
+import type { Envelope } from '@corral/protocol'
+import { emptyTranscript, logEventOf, orderedMessages, reduce } from '@corral/transcript'
+import type { Installation } from '../harness/installation.ts'
+import { processesOf } from '../harness/processes.ts'
+import { executionsOn } from '../harness/repositories.ts'
+import { follow } from '../harness/viewer.ts'
+import type { Inside } from '../kills/inside.ts'
+import { recordsOf } from '../kills/records.ts'
+import type { Actor } from './actor.ts'
+import type { SeenBy, SessionEvidence } from './checker.ts'
+
+const seenMs = 15_000
+
+export async function evidenceOf(corral: Installation, actor: Actor, last: string | null): Promise<SessionEvidence> {
+  const { session, accepted, writing, repository } = actor
+  const records = recordsOf(corral.home)
+  const end = (await records.events(session)).at(-1)?.seq ?? 0
+  const joined = { name: 'somebody who joins now', views: [follow(corral.corral, session)] }
+  const watchers = [...actor.watchers, joined]
+  const broken = await Promise.all(
+    watchers.map(async ({ views }) => {
+      const arrived = views.at(-1)?.until('the last event', ({ eventId }) => eventId >= end, seenMs)
+      // One that was cut off after the last event gets no more of them.
+      if (views.flatMap(({ events }) => events).some(({ eventId }) => eventId >= end)) arrived?.catch(() => {})
+      else return arrived?.then(() => null, String) ?? null
+      return null
+    }),
+  )
+  const [events, executions, exported, commits] = await Promise.all([
+    records.events(session),
+    records.executions(session),
+    corral.corral.exportSession(session),
+    executionsOn(repository, session),
+  ])
+  for (const { views } of watchers) views.at(-1)?.close()
+  return {
+    session,
+    accepted,
+    writing,
+    last,
+    executions,
+    events,
+    viewers: watchers.map(({ name, views }, i) =>
+      seenBy(
+        name,
+        views.flatMap((view) => view.events),
+        broken[i] ?? null,
+      ),
+    ),
+    messages: exported.messages,
+    commits,
+  }
+}
+
+function seenBy(name: string, events: Envelope[], broken: string | null): SeenBy {
+  const shown = orderedMessages(reduce(emptyTranscript, events.map(logEventOf)))
+  return { name, events, messages: shown.map(({ message, parts }) => ({ info: message.info, parts })), broken }
+}
+
+/** While the server still runs: what no session accounts for. */
+export async function strangersIn(corral: Installation, insides: Inside[]): Promise<string[]> {
+  const supervisors = (await processesOf(corral.folder)).filter(({ commandLine }) =>
+    commandLine.includes('/corral/supervisor.mjs'),
+  )
+  const known = new Set(insides.map(({ supervisor }) => supervisor))
+  const gates = (await (await corral.model()).gates()).filter(({ waiting }) => waiting > 0)
+  return [
+    ...supervisors.filter(({ pid }) => !known.has(pid)).map(({ pid }) => `supervisor ${pid}, of no session's sandbox`),
+    ...insides.flatMap(({ init, tools, agents }) => [
+      ...tools.map(({ commandLine }) => `tool "${commandLine}" in the sandbox of ${init}`),
+      ...(agents.length > 1 ? [`${agents.length} agents in the sandbox of ${init}`] : []),
+    ]),
+    ...gates.map(({ name, waiting }) => `${waiting} streams at gate ${name}`),
+  ]
+}
