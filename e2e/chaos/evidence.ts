@@ -60,8 +60,9 @@ function seenBy(name: string, events: Envelope[], broken: string | null): SeenBy
 
 /** While the server still runs: what no session accounts for. */
 export async function strangersIn(corral: Installation, insides: Inside[]): Promise<string[]> {
+  // What starts it names it, too, and is another program.
   const supervisors = (await processesOf(corral.folder)).filter(({ commandLine }) =>
-    commandLine.includes('/corral/supervisor.mjs'),
+    /^\/corral\/node .*\/corral\/supervisor\.mjs/.test(commandLine),
   )
   const known = new Set(insides.map(({ supervisor }) => supervisor))
   const gates = (await (await corral.model()).gates()).filter(({ waiting }) => waiting > 0)

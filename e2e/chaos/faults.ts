@@ -1,99 +1,91 @@
 /**
- * What can be struck, and how: killed and left to whoever restores it, or frozen for a while. The server is the one that
- * nobody restores, so we start it again. Invariant: when a strike has resolved, nothing is frozen any more.
+ * What is done to an installation while it works: anything of it is killed, or frozen for a while. A fault that finds
+ * nothing to hit (an agent between two starts) did nothing, and is told as such.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Installation } from '../harness/installation.ts'
-import { processesOf } from '../harness/processes.ts'
+import type { Conversation } from '../kills/conversation.ts'
 import type { Inside } from '../kills/inside.ts'
-import type { Random } from './random.ts'
+import type { Chance } from './random.ts'
 
-export type Target = {
-  corral: Installation
-  /** The insides of the sandboxes that run. */
-  insides(): Promise<Inside[]>
-  /** A viewer leaves, and comes back to where it was. */
-  cutViewer(random: Random): void
+export type Faults = {
+  /** Returns when the fault is over; what it did, in words. */
+  next(): Promise<string>
 }
 
-/** Tells what was done; null when there was nothing to strike. */
-export type Fault = (target: Target, random: Random) => Promise<string | null>
+const longestFreezeMs = 8_000
+const longestAbsenceMs = 4_000
 
-const killServer: Fault = async ({ corral }, random) => {
-  const awayMs = random.between(0, 6_000)
-  await corral.kill()
-  await delay(awayMs)
-  await corral.start()
-  return `server killed, away for ${awayMs} ms`
-}
+export function createFaults(corral: Installation, conversations: readonly Conversation[], chance: Chance): Faults {
+  const fileOf = (...path: string[]) => readFile(join(corral.home, ...path), 'utf8')
 
-const cutViewer: Fault = async ({ cutViewer: cut }, random) => {
-  cut(random)
-  return 'viewer cut'
-}
-
-async function pidsOf(name: string, target: Target, random: Random): Promise<number[]> {
-  const { corral } = target
-  const all = await processesOf(corral.folder)
-  const inside = async (of: (inside: Inside) => (number | null)[]) => {
-    const found = (await target.insides()).flatMap(of).filter((pid) => pid !== null)
-    return found.length > 0 ? [random.pick(found)] : []
-  }
-  switch (name) {
-    case 'server':
-      return all.filter(({ commandLine }) => commandLine.endsWith('corral up')).map(({ pid }) => pid)
-    case 'gateway':
-      return all.filter(({ commandLine }) => commandLine.includes('/gateway/main.ts')).map(({ pid }) => pid)
-    case 'postgres': {
-      const [pid] = (await readFile(join(corral.home, 'postgres', 'data', 'postmaster.pid'), 'utf8')).split('\n')
-      return [Number(pid)]
-    }
-    case 'supervisor':
-      return inside(({ supervisor }) => [supervisor])
-    case 'agent':
-      return inside(({ agents }) => agents)
-    default:
-      return inside(({ init }) => [init])
-  }
-}
-
-const kill =
-  (name: string): Fault =>
-  async (target, random) => {
-    const pids = await pidsOf(name, target, random)
-    for (const pid of pids) signal(pid, 'SIGKILL')
-    return pids.length > 0 ? `${name} killed` : null
+  const processes = {
+    postgres: async () => [Number((await fileOf('postgres', 'data', 'postmaster.pid')).split('\n')[0])],
+    gateway: async () => [Number(JSON.parse(await fileOf('gateway', 'gateway.pid')).pid)],
+    supervisor: async () => inside(({ supervisor }) => (supervisor === null ? [] : [supervisor])),
+    agent: async () => inside(({ agents }) => agents),
+    sandbox: async () => inside(({ init }) => [init]),
   }
 
-/** PostgreSQL's postmaster alone is frozen: who is connected goes on, nobody new gets in. */
-const freeze =
-  (name: string): Fault =>
-  async (target, random) => {
-    const forMs = random.chance(0.1) ? 20_000 : random.between(300, 8_000)
-    const pids = await pidsOf(name, target, random)
-    for (const pid of pids) signal(pid, 'SIGSTOP')
-    await delay(pids.length > 0 ? forMs : 0)
-    for (const pid of pids) signal(pid, 'SIGCONT')
-    return pids.length > 0 ? `${name} frozen for ${forMs} ms` : null
+  /** Of one of the conversations, if its sandbox runs. */
+  async function inside(which: (found: Inside) => number[]): Promise<number[]> {
+    const conversation = conversations[chance.below(conversations.length)]
+    return conversation ? which(await conversation.inside()) : []
   }
 
-/** By what they strike; of two at once no two strike the same. */
-export const faults: Record<string, Fault[]> = {
-  server: [killServer, freeze('server')],
-  postgres: [kill('postgres'), freeze('postgres')],
-  gateway: [kill('gateway'), freeze('gateway')],
-  supervisor: [kill('supervisor'), freeze('supervisor')],
-  agent: [kill('agent'), freeze('agent')],
-  sandbox: [kill('sandbox'), freeze('sandbox')],
-  viewer: [cutViewer],
+  async function killServer(): Promise<void> {
+    await corral.kill()
+    await delay(chance.below(longestAbsenceMs))
+    await corral.start()
+  }
+
+  async function freeze(pids: readonly number[]): Promise<number> {
+    const ms = chance.below(longestFreezeMs)
+    for (const pid of pids) send(pid, 'SIGSTOP')
+    await delay(ms)
+    for (const pid of pids) send(pid, 'SIGCONT')
+    return ms
+  }
+
+  const killable = ['server', 'postgres', 'gateway', 'supervisor', 'agent', 'sandbox'] as const
+  const freezable = ['server', 'gateway', 'supervisor', 'agent'] as const
+
+  return {
+    async next() {
+      if (chance.happens(0.3)) {
+        const name = chance.pick(freezable)
+        const pids = name === 'server' ? [corral.pid()] : await found(processes[name])
+        if (pids.length === 0) return `no ${name} to freeze`
+        const ms = await freeze(pids)
+        return `froze ${name} for ${ms} ms`
+      }
+      const name = chance.pick(killable)
+      if (name === 'server') await killServer()
+      else {
+        const pids = await found(processes[name])
+        if (pids.length === 0) return `no ${name} to kill`
+        for (const pid of pids) send(pid, 'SIGKILL')
+      }
+      return `killed ${name}`
+    },
+  }
 }
 
-/** One that has ended meanwhile is no news. */
-export function signal(pid: number, name: NodeJS.Signals): void {
+/** Nothing, where it is being started or the database is away. */
+async function found(look: () => Promise<number[]>): Promise<number[]> {
   try {
-    process.kill(pid, name)
+    return await look()
+  } catch (error) {
+    if (error instanceof Error) return []
+    throw error
+  }
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }

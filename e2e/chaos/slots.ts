@@ -21,5 +21,3 @@ export function createSlots(count: number) {
     }
   }
 }
-
-export type Slots = ReturnType<typeof createSlots>
