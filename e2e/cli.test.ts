@@ -3,6 +3,7 @@
  * what it says when something is wrong.
  */
 import { execFile } from 'node:child_process'
+import { readlink, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -221,5 +222,6 @@ describe('an error says what happened, why, and what to do, and leaves stdout em
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(new RegExp(`127\\.0\\.0\\.1:${port} is in use by another program\\..*CORRAL_PORT`))
     expect((await elsewhere({ CORRAL_HOME: home }, 'down')).code).toBe(0)
+    await rm(await readlink(join(home, 'run')), { recursive: true })
   })
 })

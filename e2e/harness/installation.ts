@@ -33,6 +33,8 @@ export type Installation = {
   startCommand(args: string[], env?: Record<string, string>): RunningCommand
   /** `env` for this life of the server alone. */
   start(env?: Record<string, string>): Promise<void>
+  /** Of the server. */
+  pid(): number
   /** Resolves when the server has ended by itself. */
   died(): Promise<void>
   /** SIGKILL, and everything that the server has started goes on. */
@@ -44,6 +46,7 @@ export type Installation = {
 
 const startMs = 60_000
 const stopMs = 30_000
+const endMs = 5_000
 
 /** `env` comes on top of what every installation of the tests has; `config` is its `corral.config.json`. */
 export async function startInstallation(
@@ -64,23 +67,17 @@ export async function startInstallation(
     ...options.env,
   }
   const place = { cwd: folder, env }
-  let server = await startServer(place)
+  let server = await startServer(place).catch(async (error: unknown) => {
+    await takeDown(place)
+    throw error
+  })
   const { url } = server
   // From now on it comes back where its clients know it.
   place.env.CORRAL_PORT = new URL(url).port
 
   async function end(): Promise<void> {
-    const { code, stderr } = await runCommand(['down'], place)
-    if (code !== 0) throw new Error(`corral down failed: ${stderr}`)
+    await takeDown(place)
     if (server.process.exitCode === null && server.process.signalCode === null) await once(server.process, 'exit')
-    const left = await eventually('the end of every process of the installation', 5_000, async () => {
-      const found = await processesOf(folder)
-      return found.length === 0 ? found : null
-    }).catch(() => processesOf(folder))
-    await rm(await readlink(join(home, 'run')), { recursive: true, force: true })
-    await rm(folder, { recursive: true, force: true })
-    if (left.length > 0)
-      throw new Error(`after corral down there still is: ${left.map((it) => it.commandLine).join('; ')}`)
   }
 
   return {
@@ -96,6 +93,10 @@ export async function startInstallation(
     async start(more) {
       server = await startServer({ cwd: folder, env: { ...env, ...more } })
       if (server.url !== url) throw new Error(`the server moved from ${url} to ${server.url}`)
+    },
+    pid() {
+      if (server.process.pid === undefined) throw new Error('the server does not run')
+      return server.process.pid
     },
     async died() {
       const { exitCode, signalCode } = server.process
@@ -114,12 +115,26 @@ export async function startInstallation(
   }
 }
 
+/** `corral down`, and nothing of the folder, on the disk or as a process, is left. */
+async function takeDown(place: { cwd: string; env: Record<string, string> }): Promise<void> {
+  const { code, stderr } = await runCommand(['down'], place)
+  if (code !== 0) throw new Error(`corral down failed: ${stderr}`)
+  const left = await eventually('the end of every process of the installation', endMs, async () => {
+    const found = await processesOf(place.cwd)
+    return found.length === 0 ? found : null
+  }).catch(() => processesOf(place.cwd))
+  await rm(await readlink(join(place.env.CORRAL_HOME ?? '', 'run')), { recursive: true, force: true })
+  await rm(place.cwd, { recursive: true, force: true })
+  if (left.length > 0)
+    throw new Error(`after corral down there still is: ${left.map((it) => it.commandLine).join('; ')}`)
+}
+
 async function startServer({ cwd, env }: { cwd: string; env: Record<string, string> }) {
   const logFile = join(cwd, 'server.log')
   await using log = await open(logFile, 'a')
   const { process: server, output } = startCommand(['up'], { cwd, env, stderr: log.fd })
   const listening = await eventually('a server that listens', startMs, () => {
-    if (server.exitCode !== null) return 'ended' as const
+    if (server.exitCode !== null || server.signalCode !== null) return 'ended' as const
     return /^listening on (\S+)$/m.exec(output.stdout)?.[1] ?? null
   }).catch(() => 'ended' as const)
   if (listening !== 'ended') return { process: server, url: listening }
