@@ -13,7 +13,7 @@ import { bash, gate, play, say, write } from '../harness/script.ts'
 import { follow, type Viewer } from '../harness/viewer.ts'
 import { recordsOf } from '../kills/records.ts'
 import { patiently } from './patience.ts'
-import type { Random } from './random.ts'
+import type { Random } from './dice.ts'
 
 export type Actor = {
   session: SessionId

@@ -20,11 +20,10 @@ export async function evidenceOf(corral: Installation, actor: Actor, last: strin
   const watchers = [...actor.watchers, joined]
   const broken = await Promise.all(
     watchers.map(async ({ views }) => {
-      const arrived = views.at(-1)?.until('the last event', ({ eventId }) => eventId >= end, seenMs)
       // One that was cut off after the last event gets no more of them.
-      if (views.flatMap(({ events }) => events).some(({ eventId }) => eventId >= end)) arrived?.catch(() => {})
-      else return arrived?.then(() => null, String) ?? null
-      return null
+      if (views.flatMap(({ events }) => events).some(({ eventId }) => eventId >= end)) return null
+      const arrived = views.at(-1)?.until('the last event', ({ eventId }) => eventId >= end, seenMs)
+      return arrived?.then(() => null, String) ?? null
     }),
   )
   const [events, executions, exported, commits] = await Promise.all([

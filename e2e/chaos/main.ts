@@ -14,8 +14,8 @@ import { recordsOf } from '../kills/records.ts'
 import { type Actor, createActor } from './actor.ts'
 import { type Evidence, violationsIn } from './checker.ts'
 import { evidenceOf, strangersIn } from './evidence.ts'
-import { faults, signal, type Target } from './faults.ts'
-import { type Random, randomFrom } from './random.ts'
+import { faults, signal, type Target } from './strikes.ts'
+import { type Random, randomFrom } from './dice.ts'
 import { createSlots } from './slots.ts'
 
 const { values } = parseArgs({

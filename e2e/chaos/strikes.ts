@@ -1,0 +1,108 @@
+/**
+ * What can be struck, and how: killed and left to whoever restores it, or frozen for a while. The server is the one that
+ * nobody restores, so we start it again. Invariant: when a strike has resolved, nothing is frozen any more.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Installation } from '../harness/installation.ts'
+import { processesOf } from '../harness/processes.ts'
+import type { Inside } from '../kills/inside.ts'
+import type { Random } from './dice.ts'
+
+export type Target = {
+  corral: Installation
+  /** The insides of the sandboxes that run. */
+  insides(): Promise<Inside[]>
+  /** A viewer leaves, and comes back to where it was. */
+  cutViewer(random: Random): void
+}
+
+/** Tells what was done; null when there was nothing to strike. */
+export type Fault = (target: Target, random: Random) => Promise<string | null>
+
+const killServer: Fault = async ({ corral }, random) => {
+  const awayMs = random.between(0, 6_000)
+  await corral.kill()
+  await delay(awayMs)
+  await corral.start()
+  return `server killed, away for ${awayMs} ms`
+}
+
+const cutViewer: Fault = async ({ cutViewer: cut }, random) => {
+  cut(random)
+  return 'viewer cut'
+}
+
+async function pidsOf(name: string, target: Target, random: Random): Promise<number[]> {
+  const { corral } = target
+  const all = await processesOf(corral.folder)
+  const inside = async (of: (inside: Inside) => (number | null)[]) => {
+    const found = (await target.insides()).flatMap(of).filter((pid) => pid !== null)
+    return found.length > 0 ? [random.pick(found)] : []
+  }
+  switch (name) {
+    case 'server':
+      return all.filter(({ commandLine }) => commandLine.endsWith('corral up')).map(({ pid }) => pid)
+    case 'gateway':
+      return all.filter(({ commandLine }) => commandLine.includes('/gateway/main.ts')).map(({ pid }) => pid)
+    case 'postgres': {
+      const [pid] = (await readFile(join(corral.home, 'postgres', 'data', 'postmaster.pid'), 'utf8')).split('\n')
+      return [Number(pid)]
+    }
+    case 'supervisor':
+      return inside(({ supervisor }) => [supervisor])
+    case 'agent':
+      return inside(({ agents }) => agents)
+    default: {
+      const [init] = await inside((sandbox) => [sandbox.init])
+      const all = (await target.insides()).filter((sandbox) => sandbox.init === init)
+      return all.flatMap(({ supervisor, agents, tools }) => [
+        ...(init ? [init] : []),
+        ...(supervisor ? [supervisor] : []),
+        ...agents,
+        ...tools.map(({ pid }) => pid),
+      ])
+    }
+  }
+}
+
+const kill =
+  (name: string): Fault =>
+  async (target, random) => {
+    const pids = await pidsOf(name, target, random)
+    for (const pid of pids) signal(pid, 'SIGKILL')
+    return pids.length > 0 ? `${name} killed` : null
+  }
+
+/** PostgreSQL's postmaster alone is frozen: who is connected goes on, nobody new gets in. */
+const freeze =
+  (name: string): Fault =>
+  async (target, random) => {
+    const forMs = random.chance(0.1) ? 20_000 : random.between(300, 8_000)
+    const pids = await pidsOf(name, target, random)
+    for (const pid of pids) signal(pid, 'SIGSTOP')
+    await delay(pids.length > 0 ? forMs : 0)
+    for (const pid of pids) signal(pid, 'SIGCONT')
+    return pids.length > 0 ? `${name} frozen for ${forMs} ms` : null
+  }
+
+/** By what they strike; of two at once no two strike the same. */
+export const faults: Record<string, Fault[]> = {
+  server: [killServer, freeze('server')],
+  postgres: [kill('postgres'), freeze('postgres')],
+  gateway: [kill('gateway'), freeze('gateway')],
+  supervisor: [kill('supervisor'), freeze('supervisor')],
+  agent: [kill('agent'), freeze('agent')],
+  sandbox: [kill('sandbox'), freeze('sandbox')],
+  viewer: [cutViewer],
+}
+
+/** One that has ended meanwhile is no news. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
