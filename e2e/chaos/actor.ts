@@ -12,8 +12,8 @@ import { makeRepository } from '../harness/repositories.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
 import { follow, type Viewer } from '../harness/viewer.ts'
 import { recordsOf } from '../kills/records.ts'
-import { patiently } from './patience.ts'
 import type { Random } from './dice.ts'
+import { patiently } from './patience.ts'
 
 export type Actor = {
   session: SessionId

@@ -13,10 +13,10 @@ import { type Inside, lookInside } from '../kills/inside.ts'
 import { recordsOf } from '../kills/records.ts'
 import { type Actor, createActor } from './actor.ts'
 import { type Evidence, violationsIn } from './checker.ts'
-import { evidenceOf, strangersIn } from './evidence.ts'
-import { faults, signal, type Target } from './strikes.ts'
 import { type Random, randomFrom } from './dice.ts'
+import { evidenceOf, strangersIn } from './evidence.ts'
 import { createSlots } from './slots.ts'
+import { faults, signal, type Target } from './strikes.ts'
 
 const { values } = parseArgs({
   options: {
