@@ -4,7 +4,7 @@
  * a running execution; what comes after the end changes no state; only lifecycle events wake a session.
  */
 import { type FailureReason, linkOnlySchemas, type SessionId, statusDataSchema } from '@corral/protocol'
-import { and, eq, gte, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, gte, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Timers } from '../config.ts'
 import { execution, modelCall, sandbox, session, workspace } from '../database/schema.ts'
@@ -225,12 +225,17 @@ export async function failHead(
 
 /** Deltas that come after an execution was compacted (a spool that was away) are compacted, too. */
 async function noteLateDeltas(tx: Tx, events: StoredEvent[]): Promise<void> {
-  const ids = new Set(events.filter(isDelta).flatMap(({ executionId }) => executionId ?? []))
-  if (ids.size === 0) return
+  const named = new Map<string, SQL | undefined>()
+  for (const { sessionId, executionId } of events.filter(isDelta)) {
+    // By its session, too: a sandbox may name the execution of another one's session.
+    const its = executionId && and(eq(execution.id, executionId), eq(execution.sessionId, sessionId))
+    if (its) named.set(`${sessionId} ${executionId}`, its)
+  }
+  if (named.size === 0) return
   const late = await tx.orm
     .update(execution)
     .set({ compactedAt: null, stoppedAt: sql`now()` })
-    .where(and(inArray(execution.id, [...ids]), isNotNull(execution.compactedAt)))
+    .where(and(or(...named.values()), isNotNull(execution.compactedAt)))
     .returning({ sessionId: execution.sessionId })
   await wakeSessions(
     tx,

@@ -52,8 +52,8 @@ export class CommandRefused extends Error {
 }
 
 export type LinkHandlers = {
-  /** Checks the hello against the rows and says what may go on; null refuses it as fenced. */
-  hello(hello: Hello, linkId: string): Promise<Welcome | null>
+  /** Checks the hello against the rows and says what may go on, or why nothing may. */
+  hello(hello: Hello, linkId: string): Promise<{ welcome: Welcome } | { refused: 'fenced' | 'protocol' }>
   /** Called once the welcome is on its way: from now on commands may be sent. */
   opened(link: Link): void
   /** Appends to the log; resolves when on disk. */
@@ -64,6 +64,8 @@ export type LinkHandlers = {
 const helloTimeoutMs = 10_000
 /** More than a full window of unacked events; past that we stop reading the socket. */
 const readAheadBytes = 2 * limits.windowBytes
+/** Commands and acks that the supervisor has not taken from its socket; far more than one that reads ever leaves. */
+const unreadBytes = limits.windowBytes
 
 export function serveLink(options: {
   socket: WebSocket
@@ -99,6 +101,7 @@ export function serveLink(options: {
   }, helloTimeoutMs)
 
   function call<M extends DownMethod>(method: M, params: DownParams<M>, timeoutMs: number): Promise<DownResult<M>> {
+    if (socket.readyState !== socket.OPEN) return Promise.reject(new Error('the link to the supervisor is gone'))
     const callId = `s${nextCall++}`
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -128,12 +131,17 @@ export function serveLink(options: {
 
   async function greet(requestId: string | number, params: unknown): Promise<void> {
     const hello = helloSchema.safeParse(params)
+    if (givenUp) return
     if (!hello.success || greeted) return close(linkClose.protocolError, 'bad hello')
     greeted = true
-    const welcome = await handlers.hello(hello.data, id)
-    for (const session of welcome?.sessions ?? []) if (!('release' in session)) assigned.add(session.id)
+    const answer = await handlers.hello(hello.data, id)
     clearTimeout(helloTimer)
-    if (!welcome) return close(linkClose.fenced, 'a newer supervisor, or another boot')
+    if ('refused' in answer) {
+      if (answer.refused === 'protocol') return close(linkClose.unsupportedProtocol, 'another protocol')
+      return close(linkClose.fenced, 'a newer supervisor, or another boot')
+    }
+    const { welcome } = answer
+    for (const session of welcome.sessions) if (!('release' in session)) assigned.add(session.id)
     if (socket.readyState !== socket.OPEN) return
     const now = performance.now()
     link = {
@@ -175,11 +183,13 @@ export function serveLink(options: {
     }
   }
 
-  function receive(data: RawData): void {
+  function receive(data: RawData, isBinary: boolean): void {
+    if (givenUp) return
     if (link) link.lastSeenAt = performance.now()
     const text = data.toString()
-    const frame = parseFrame(text)
-    if (!frame) close(linkClose.protocolError, 'not a JSON-RPC frame')
+    const frame = isBinary ? null : parseFrame(text)
+    if (socket.bufferedAmount > unreadBytes) close(1013, 'our answers are not read')
+    else if (!frame) close(linkClose.protocolError, 'not a JSON-RPC frame')
     else if ('method' in frame) obey(frame, text.length)
     else if ('error' in frame)
       calls.get(String(frame.id))?.reject(new CommandRefused(frame.error.code, frame.error.message))

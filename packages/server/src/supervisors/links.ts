@@ -69,9 +69,11 @@ export function createLinks(options: {
     const bootId = row?.bootId
     if (!row || !bootId) return refuse(socket, 401)
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      if (webSocket.protocol !== linkSubprotocol) return webSocket.close(linkClose.unsupportedProtocol)
       sockets.add(webSocket)
       webSocket.on('close', () => sockets.delete(webSocket))
+      // Whatever is wrong with what it sends: also one that is being refused must not end this process.
+      webSocket.on('error', (error) => logger.info({ sandboxId: row.id, error: error.message }, 'a broken link'))
+      if (webSocket.protocol !== linkSubprotocol) return webSocket.close(linkClose.unsupportedProtocol)
       serve(webSocket, row.id, bootId)
     })
   }
@@ -87,12 +89,14 @@ export function createLinks(options: {
           const result = await answerHello(database, { sandboxId, bootId, linkId }, hello)
           if ('refused' in result) {
             logger.info({ sandboxId, bootId, refused: result.refused }, 'a supervisor was refused')
-            return null
           }
-          return result.welcome
+          return result
         },
         opened(link) {
-          open.get(sandboxId)?.close(linkClose.fenced, 'a newer connection of this sandbox')
+          const other = open.get(sandboxId)
+          // Two hellos may be answered in one order and get here in the other.
+          if (other && other.incarnation > link.incarnation) return link.close(linkClose.fenced, 'a newer supervisor')
+          other?.close(linkClose.fenced, 'a newer connection of this sandbox')
           open.set(sandboxId, link)
           logger.info({ sandboxId, linkId: link.id, incarnation: link.incarnation }, 'supervisor connected')
           changed(sandboxId)

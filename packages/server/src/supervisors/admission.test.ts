@@ -1,0 +1,120 @@
+import { linkClose } from '@corral/protocol'
+import { eq } from 'drizzle-orm'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { sandbox } from '../database/schema.ts'
+import { connectSupervisor, output, testLinks } from '../testing/supervisor.ts'
+
+describe('a supervisor that dials', async () => {
+  const world = await testLinks()
+  afterAll(() => world[Symbol.asyncDispose]())
+
+  async function dial() {
+    const own = await world.addSandbox()
+    return { ...own, peer: await world.connect(own.token) }
+  }
+
+  test('is refused without the token of a boot that lives', async () => {
+    const old = await world.addSandbox()
+    const stopped = await world.addSandbox()
+    await world.database.orm
+      .update(sandbox)
+      .set({ linkTokenHash: Buffer.alloc(32) })
+      .where(eq(sandbox.id, old.id))
+    await world.database.orm.update(sandbox).set({ state: 'stopped' }).where(eq(sandbox.id, stopped.id))
+    for (const token of ['', 'wrong', old.token, stopped.token]) {
+      await expect(world.connect(token)).rejects.toThrow('401')
+    }
+  })
+
+  test('is admitted with the right one, and its epoch is given by the server', async () => {
+    const { peer, bootId, session, id } = await dial()
+    peer.hello({ bootId })
+    expect(await peer.welcomed()).toMatchObject({ sessions: [{ id: session, epoch: 2, ackedN: 0, mayRun: null }] })
+    expect(world.links.of(id)).toMatchObject({ bootId, incarnation: 1 })
+  })
+
+  test('is fenced off when it is of another boot, or older than the last one', async () => {
+    const { peer, token, bootId } = await dial()
+    const other = await world.connect(token)
+    other.hello({ bootId: crypto.randomUUID() })
+    await other.closed(linkClose.fenced)
+    peer.hello({ bootId, incarnation: 5 })
+    await peer.welcomed()
+    const older = await world.connect(token)
+    older.hello({ bootId, incarnation: 4 })
+    await older.closed(linkClose.fenced)
+    expect(peer.isOpen()).toBe(true)
+  })
+
+  test('is told that its protocol is not known', async () => {
+    const { peer, bootId, token } = await dial()
+    peer.hello({ bootId, protocol: 99 })
+    await peer.closed(linkClose.unsupportedProtocol)
+    // Its client library does not even open a connection of another subprotocol.
+    await expect(connectSupervisor(world.path, token, 'corral-link.99')).rejects.toThrow('subprotocol')
+  })
+
+  test.each([
+    ['a second hello', '{"jsonrpc":"2.0","id":2,"method":"hello","params":{}}'],
+    ['no JSON', '{"jsonrpc'],
+    ['no JSON-RPC', '{"hello":1}'],
+    ['an unknown method', '{"jsonrpc":"2.0","method":"dance","params":{}}'],
+    ['events that are none', '{"jsonrpc":"2.0","method":"events","params":{"session":1}}'],
+    ['a binary frame', Buffer.from('{"jsonrpc":"2.0","method":"heartbeat","params":{}}')],
+  ])('is closed for %s', async (_what, frame) => {
+    const { peer, bootId } = await dial()
+    peer.hello({ bootId })
+    await peer.welcomed()
+    peer.socket.send(frame)
+    await peer.closed(linkClose.protocolError)
+  })
+
+  test('is closed for events before its hello', async () => {
+    const { peer, session } = await dial()
+    peer.events(session, 1, [output('early')])
+    await peer.closed(linkClose.protocolError)
+    expect(await world.stored(session)).toEqual([])
+  })
+
+  test('may come back a hundred times, and has one link', async () => {
+    const { id, token, bootId } = await world.addSandbox()
+    const peers = await Promise.all(Array.from({ length: 100 }, () => world.connect(token)))
+    peers.forEach((peer, i) => {
+      peer.hello({ bootId, incarnation: i + 1 })
+    })
+    await vi.waitFor(() => {
+      expect(peers.filter((peer) => peer.isOpen())).toHaveLength(1)
+      expect(world.links.of(id)?.incarnation).toBe(100)
+    }, 15_000)
+  }, 20_000)
+
+  test('that never answers a command lets it time out, and one that is gone fails it at once', async () => {
+    const { peer, bootId, id, session } = await dial()
+    peer.hello({ bootId })
+    await peer.welcomed()
+    const link = await vi.waitFor(() => world.links.of(id) ?? Promise.reject(new Error('no link')))
+    await expect(link.call('session.stopAgent', { session }, 50)).rejects.toThrow('did not answer')
+    peer.socket.terminate()
+    await vi.waitFor(() => expect(world.links.of(id)).toBeNull())
+    await expect(link.call('session.stopAgent', { session }, 60_000)).rejects.toThrow('is gone')
+  })
+
+  test('that floods and reads no acks is cut off before they fill the memory', async () => {
+    const { peer, bootId, session } = await dial()
+    peer.hello({ bootId })
+    await peer.welcomed()
+    const stranger = (await world.addSandbox()).session
+    peer.socket.pause()
+    const before = process.memoryUsage().rss
+    const frame = { method: 'events', params: { session: stranger, epoch: 1, from: 1, events: [output('x')] } }
+    for (let i = 0; i < 300_000; i++) peer.send(frame)
+    const done = new Promise<void>((resolve) =>
+      peer.socket.send('{"jsonrpc":"2.0","method":"heartbeat","params":{}}', () => resolve()),
+    )
+    await done
+    peer.socket.resume()
+    await peer.closed(1013).catch(() => peer.closed(1006))
+    expect(process.memoryUsage().rss - before).toBeLessThan(600 * 2 ** 20)
+    expect(await world.stored(session)).toEqual([])
+  }, 30_000)
+})
