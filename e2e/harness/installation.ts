@@ -33,8 +33,6 @@ export type Installation = {
   startCommand(args: string[], env?: Record<string, string>): RunningCommand
   /** `env` for this life of the server alone. */
   start(env?: Record<string, string>): Promise<void>
-  /** Of the server. */
-  pid(): number
   /** Resolves when the server has ended by itself. */
   died(): Promise<void>
   /** SIGKILL, and everything that the server has started goes on. */
@@ -93,10 +91,6 @@ export async function startInstallation(
     async start(more) {
       server = await startServer({ cwd: folder, env: { ...env, ...more } })
       if (server.url !== url) throw new Error(`the server moved from ${url} to ${server.url}`)
-    },
-    pid() {
-      if (server.process.pid === undefined) throw new Error('the server does not run')
-      return server.process.pid
     },
     async died() {
       const { exitCode, signalCode } = server.process

@@ -1,6 +1,8 @@
 /** One session that is held at gates while something is killed, with a viewer that is there through all of it. */
 import { glob } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CorralCallError } from '@corral/client'
 import type { AgentSessionId, Envelope, ExecutionId, SessionId } from '@corral/protocol'
 import type { RecordedRequest, ScriptedModelControl } from '@corral/scripted-model'
 import { eventually } from '../harness/eventually.ts'
@@ -114,4 +116,18 @@ export async function checkoutOf({ corral, session }: Conversation): Promise<str
   for await (const path of glob(join(corral.home, 'sandboxes', '*', 'workspace', '**', 'sessions', session)))
     return path
   throw new Error(`no checkout of ${session}`)
+}
+
+/** Asks until there is an answer, as a client does that names its message. */
+export async function answered<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + bootMs
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const mayPass = error instanceof CorralCallError && !error.isFinal
+      if (!mayPass || performance.now() > deadline) throw error
+      await delay(50)
+    }
+  }
 }

@@ -2,14 +2,12 @@
  * The server dies between any two writes of the engine, at each point in turn, while one viewer watches: around the
  * delivery of a prompt, its outcome, finalization, Stop, and the start of a sandbox. Whatever was asked happens once.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import { CorralCallError } from '@corral/client'
 import type { ExecutionId } from '@corral/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { gate, play, say, write } from '../harness/script.ts'
-import { type Begun, callsOf, pushed, startConversation } from './conversation.ts'
+import { answered, type Begun, callsOf, pushed, startConversation } from './conversation.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept } from './kept.ts'
 
 let corral: Installation
@@ -46,20 +44,6 @@ afterAll(async () => {
   conversation?.viewer.close()
   await corral?.end()
 })
-
-/** Asks until there is an answer, as a client does that names its message. */
-async function answered<T>(ask: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + boundMs
-  for (;;) {
-    try {
-      return await ask()
-    } catch (error) {
-      const mayPass = error instanceof CorralCallError && !error.isFinal
-      if (!mayPass || performance.now() > deadline) throw error
-      await delay(50)
-    }
-  }
-}
 
 /** The server dies of what was asked, and the next one is there, which will die at the next point. */
 async function survive<T>(point: string, ask: () => Promise<T>): Promise<T> {
