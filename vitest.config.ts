@@ -1,7 +1,7 @@
 /**
- * How the tests run. Three projects: `unit` (pure, and everything that needs no database), `server` (on a real
+ * How the tests run. Four projects: `unit` (pure, and everything that needs no database), `server` (on a real
  * PostgreSQL; the client, too, since its tests have the real server), `e2e` (from outside; one file at a time and after
- * the others, because each starts agents of its own).
+ * the others, because each starts agents of its own), and `kills` (the same, while everything is killed in turn).
  */
 import { defineConfig } from 'vitest/config'
 import { tallyReporter } from './scripts/test/tally.ts'
@@ -37,6 +37,18 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
+          exclude: ['e2e/kills/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'kills',
+          include: ['e2e/kills/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -25,11 +25,15 @@ const testsForOrdinaryUser = [
 const parts: Record<string, () => Tally> = {
   types: () => runNpm('typecheck'),
   lint: () => runNpm('lint'),
-  tests: runTests,
+  tests: () => runTests(['unit', 'server', 'e2e']),
   user: runTestsAsOrdinaryUser,
+  kills: () => runTests(['kills']),
 }
+/** What takes longest has a command of its own: everything is killed in turn, some fifty times. */
+const usual = ['types', 'lint', 'tests', 'user']
 
-const asked = process.argv.slice(2)
+const given = process.argv.slice(2)
+const asked = given.length > 0 ? given : usual
 const unknown = asked.filter((name) => !Object.hasOwn(parts, name))
 if (unknown.length > 0) {
   console.error(`There is no part ${unknown.join(', ')}. Parts: ${Object.keys(parts).join(', ')}.`)
@@ -38,7 +42,7 @@ if (unknown.length > 0) {
 
 const total: Tally = { passed: 0, failed: 0, skipped: [] }
 for (const [name, run] of Object.entries(parts)) {
-  if (asked.length > 0 && !asked.includes(name)) continue
+  if (!asked.includes(name)) continue
   console.log(`\n── ${name}`)
   const { passed, failed, skipped } = run()
   total.passed += passed
@@ -56,9 +60,10 @@ function runNpm(script: string): Tally {
   return status === 0 ? { passed: 1, failed: 0, skipped: [] } : { passed: 0, failed: 1, skipped: [] }
 }
 
-function runTests(): Tally {
+function runTests(projects: string[]): Tally {
   const home = mkdtempSync(join(tmpdir(), 'corral-test-run-'))
-  return runVitest({ command: [process.execPath, ...vitest], env: process.env, home })
+  const only = projects.map((project) => `--project=${project}`)
+  return runVitest({ command: [process.execPath, ...vitest, ...only], env: process.env, home })
 }
 
 function runTestsAsOrdinaryUser(): Tally {
