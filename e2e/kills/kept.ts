@@ -22,7 +22,7 @@ export async function expectKept(conversation: Conversation, ends: Ends): Promis
 }
 
 /** However its executions ended, which are returned in FIFO order. */
-export async function expectWhole(conversation: Conversation): Promise<ExecutionRow[]> {
+async function expectWhole(conversation: Conversation): Promise<ExecutionRow[]> {
   const { corral, session, records, viewer } = conversation
   await expectOver(conversation)
   const last = (await records.events(session)).at(-1)?.seq ?? 0

@@ -57,7 +57,6 @@ test('back before the model goes on: the stream of the model was never broken, a
   expect(await commitsOf(conversation)).toEqual([first])
   ends[first] = 'completed'
   await expectKept(conversation, ends)
-  await expectAgentsOwn(conversation)
 })
 
 test('away until the agent has ended its turn: what it did meanwhile is told when the server is back', async () => {
@@ -80,7 +79,6 @@ test('away until the agent has ended its turn: what it did meanwhile is told whe
   expect(await commitsOf(conversation)).toEqual([first, second])
   ends[second] = 'completed'
   await expectKept(conversation, ends)
-  await expectAgentsOwn(conversation)
 })
 
 test('away for ten minutes: no timer holds that against anybody', async () => {
@@ -132,4 +130,5 @@ test('together with everything, as when the power fails: what was told is there,
   await pushed(conversation, next)
   expect(await commitsOf(conversation)).toContain(next)
   await expectKept(conversation, ends)
+  await expectAgentsOwn(conversation)
 })

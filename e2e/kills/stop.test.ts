@@ -105,7 +105,6 @@ test('in the middle of a text', async () => {
   expect(answerOf(conversation, next)).toBe('After a text.')
   expect(answerOf(conversation, execution).trim()).toBe('Said before.')
   await expectKept(conversation, ends)
-  await expectAgentsOwn(conversation)
 })
 
 test('while a tool runs', async () => {
@@ -118,7 +117,6 @@ test('while a tool runs', async () => {
   expect(answerOf(conversation, next)).toBe('After a tool.')
   await pushed(conversation, next)
   await expectKept(conversation, ends)
-  await expectAgentsOwn(conversation)
 })
 
 test('while its work is committed: it has ended already and stays so; what waits behind it is stopped', async () => {
