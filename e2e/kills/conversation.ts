@@ -93,7 +93,7 @@ export async function callsOf({ model }: Conversation, words: string): Promise<R
   return (await (await model()).requests()).filter(({ lastUserText }) => lastUserText.includes(words))
 }
 
-/** A step of an execution has come so far. */
+/** A step of an execution has come so far; `:again` is one that is repeated. */
 export const stepOf = (
   { viewer }: Conversation,
   execution: ExecutionId,
@@ -103,7 +103,10 @@ export const stepOf = (
   viewer.until(
     `${step} ${state}`,
     ({ executionId, streamEventType, data }) =>
-      executionId === execution && streamEventType === 'status' && data.step === step && data.state === state,
+      executionId === execution &&
+      streamEventType === 'status' &&
+      data.stepId === `${execution}:${step}` &&
+      data.state === state,
   )
 
 export const startedOf =

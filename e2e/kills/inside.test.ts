@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
-import { type Begun, callsOf, pushed, startConversation, startedOf, stepOf } from './conversation.ts'
+import { type Begun, callsOf, pushed, startConversation, stepOf } from './conversation.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept, seen } from './kept.ts'
 
 let corral: Installation
@@ -38,6 +38,12 @@ async function killGateway(): Promise<void> {
 
 const toolRuns = () =>
   eventually('the tool to run', 30_000, async () => (await conversation.inside()).tools.length > 0 || null)
+
+async function theAgent(): Promise<number> {
+  const [pid, ...others] = (await conversation.inside()).agents
+  expect(others).toEqual([])
+  return pid ?? expect.fail('no agent')
+}
 
 async function killSupervisor() {
   const inside = await conversation.inside()
@@ -83,7 +89,7 @@ test('the agent, when it has begun: the execution fails, and is not run again', 
   )
   await conversation.atGate('three')
   await seen(conversation, execution, 'What was said stays said. ')
-  for (const pid of (await conversation.inside()).agents) process.kill(pid, 'SIGKILL')
+  process.kill(await theAgent(), 'SIGKILL')
   ends[execution] = 'agent_restarted'
 
   const end = await conversation.ended(execution)
@@ -95,7 +101,7 @@ test('the agent, when it has begun: the execution fails, and is not run again', 
 test('the agent, while a tool runs: nothing of the tool is left', async () => {
   const execution = await conversation.send(play(bash('sleep 299'), say('Never.')))
   await toolRuns()
-  for (const pid of (await conversation.inside()).agents) process.kill(pid, 'SIGKILL')
+  process.kill(await theAgent(), 'SIGKILL')
   ends[execution] = 'agent_restarted'
   expect(await conversation.ended(execution)).toMatchObject({ data: { reason: 'agent_restarted' } })
   await expectKept(conversation, ends)
@@ -112,19 +118,19 @@ test('the next message is answered by an agent that knows what was before', asyn
 })
 
 test('the agent, before it has begun: it is given the same message once more, and nobody notices', async () => {
-  const [idle] = (await conversation.inside()).agents
-  process.kill(idle ?? expect.fail('no agent'), 'SIGKILL')
+  process.kill(await theAgent(), 'SIGKILL')
   const execution = await conversation.send(play(say('Said once.')))
   ends[execution] = 'completed'
   await stepOf(conversation, execution, 'agent_session', 'running')
-  const [opening] = (await conversation.inside()).agents
-  process.kill(opening ?? expect.fail('no agent'), 'SIGKILL')
+  const opening = await theAgent()
+  process.kill(opening, 'SIGKILL')
 
-  await conversation.viewer.until('the prompt to be handed over', startedOf(execution))
-  const [loading] = (await conversation.inside()).agents
-  process.kill(loading ?? expect.fail('no agent'), 'SIGSTOP')
+  await stepOf(conversation, execution, 'agent_session:again', 'running')
+  const loading = await theAgent()
+  await stepOf(conversation, execution, 'prompt_send', 'running')
+  process.kill(loading, 'SIGSTOP')
   expect(await conversation.records.modelCalls(execution)).toBe(0)
-  process.kill(loading ?? expect.fail('no agent'), 'SIGKILL')
+  process.kill(loading, 'SIGKILL')
 
   expect((await conversation.ended(execution)).streamEventType).toBe('complete')
   expect(answerOf(conversation, execution)).toBe('Said once.')
