@@ -97,8 +97,8 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     if (told && !record.value.interrupted.includes(executionId)) {
       const begun = record.value.running?.begun ?? true
       emit({ type: 'outcome', executionId, data: { executionId, attempt, ...told, begun, workspace } })
-    } else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
-    record.update({ running: null, lastEnded: { executionId, attempt } })
+      record.update({ running: null, lastEnded: { executionId, attempt } })
+    } else tellStopped({ executionId, attempt })
     current = null
   }
 
@@ -127,6 +127,12 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     current = { ...task, executionId, attempt }
   }
 
+  /** Nothing of it runs any more, here or under an earlier supervisor. */
+  function tellStopped({ executionId, attempt }: { executionId: ExecutionId; attempt: number }): void {
+    emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+    record.update({ running: null, lastEnded: { executionId, attempt } })
+  }
+
   function refuseFromNowOn(executionId: ExecutionId): void {
     const { interrupted } = record.value
     if (!interrupted.includes(executionId)) record.update({ interrupted: [...interrupted, executionId] })
@@ -141,10 +147,14 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
       else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
     },
     mayRun(executionId) {
-      if (!current) recover()
-      if (!current || current.executionId === executionId) return
-      refuseFromNowOn(current.executionId)
-      current.abort.abort('interrupted')
+      const { running } = record.value
+      if (!running || running.executionId === executionId) {
+        if (!current) recover()
+        return
+      }
+      refuseFromNowOn(running.executionId)
+      if (current) current.abort.abort('interrupted')
+      else tellStopped(running)
     },
   }
 }

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ExecuteParams, newExecutionId, newSessionId } from '@corral/protocol'
 import { describe, expect, it } from 'vitest'
-import { processesWith, sessionMark } from '../host/processes.ts'
+import { agentMark, processesWith, sessionMark } from '../host/processes.ts'
 import { type Bench, createBench } from '../testing/bench.ts'
 import { executeParams, prepareParams } from '../testing/commands.ts'
 import { createRepository, git } from '../testing/repository.ts'
@@ -125,6 +125,21 @@ describe('a session', () => {
     expect(outcome.data).toMatchObject({ result: 'failed', reason: 'agent_restarted', begun: false })
     await bench.server.call('session.execute', { ...params, attempt: 2 })
     await bench.server.event('accepted', ({ data }) => data.attempt === 2)
+  })
+
+  it('says at once that nothing runs of what its predecessor had left, where that may not run', async () => {
+    await using bench = await createBench()
+    const child = await bench.startProcess()
+    await prepare(bench)
+    const params = executeParams(bench, neverAnswers(bench), 'hello')
+    await bench.server.call('session.execute', params)
+    await bench.server.event('accepted')
+    child.kill('SIGKILL')
+    await bench.start()
+    await bench.server.event('stopped', (event) => event.executionId === params.executionId)
+    await bench.server.call('session.prepare', prepareParams(bench, { attempt: 2 }))
+    expect(processesWith(agentMark(bench.session))).toEqual([])
+    await expect(bench.server.call('session.execute', { ...params, attempt: 2 })).rejects.toThrow('2: ')
   })
 
   it('commits and pushes after an execution, and says when that is done', async () => {
