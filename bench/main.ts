@@ -1,4 +1,5 @@
 /** `npm run bench [-- <name> …]`: all benchmarks, or those that are named; prints one table and keeps it. */
+import { agentFeed } from './agentFeed.ts'
 import { append } from './append.ts'
 import type { Benchmark, Row } from './benchmark.ts'
 import { fanOut } from './fanOut.ts'
@@ -6,9 +7,10 @@ import { latency } from './latency.ts'
 import { startPostgres } from './postgres.ts'
 import { replay } from './replay.ts'
 import { keep, table } from './results.ts'
+import { start } from './start.ts'
 
 /** Replay comes first: it looks at the memory that the process takes, which the others have taken already. */
-const benchmarks: Benchmark[] = [replay, append, latency, fanOut]
+const benchmarks: Benchmark[] = [replay, append, latency, fanOut, agentFeed, start]
 
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name))
