@@ -71,7 +71,8 @@ test('nothing late brings it back: its turn goes nowhere, its sandbox ends, its 
   const before = await referencesOf(repository)
   await (await corral.model()).release('deleted')
   await eventually('the end of the sandbox and of its folder', 30_000, async () => {
-    const inside = (await processesOf(corral.folder)).filter(({ commandLine }) => commandLine.includes('/corral/'))
+    // By their paths inside; the repository may itself lie in a folder of that name.
+    const inside = (await processesOf(corral.folder)).filter(({ commandLine }) => /(^|\s)\/corral\//.test(commandLine))
     const folders = await readdir(join(corral.home, 'sandboxes'))
     return (inside.length === 0 && folders.length === 0) || null
   })

@@ -25,8 +25,6 @@ import { createLinks } from '../supervisors/links.ts'
 import { addSession, openLog } from './log.ts'
 import { testDatabase } from './postgres.ts'
 
-export type TestSupervisor = Awaited<ReturnType<typeof connectSupervisor>>
-
 export async function testLinks() {
   const { pool, [Symbol.asyncDispose]: drop } = await testDatabase()
   const { log, database } = await openLog(pool, { sink: createSink({ timers: defaultTimers, wake: () => {} }) })
@@ -130,5 +128,4 @@ export async function connectSupervisor(path: string, token: string, protocol = 
   }
 }
 
-export type TestLinks = Awaited<ReturnType<typeof testLinks>>
 export const output = (content: string) => ({ type: 'output', data: { content, source: 'stdout' } })

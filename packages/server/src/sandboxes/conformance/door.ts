@@ -22,7 +22,6 @@ const messageSchema = z.union([z.object({ hello: helloSchema }), answerSchema])
 
 export type Hello = z.infer<typeof helloSchema>
 export type Answer = z.infer<typeof answerSchema>
-export type Door = Awaited<ReturnType<typeof openDoor>>
 
 const waitMs = 10_000
 
