@@ -115,7 +115,7 @@ export const startedOf =
     executionId === execution && streamEventType === 'started'
 
 /** The checkout, where it lies on this host. */
-export async function checkoutOf({ corral, session }: Conversation): Promise<string> {
+export async function checkoutOf({ corral, session }: Pick<Conversation, 'corral' | 'session'>): Promise<string> {
   for await (const path of glob(join(corral.home, 'sandboxes', '*', 'workspace', '**', 'sessions', session)))
     return path
   throw new Error(`no checkout of ${session}`)
