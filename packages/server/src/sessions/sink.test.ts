@@ -4,8 +4,8 @@ import { type ExecutionId, newExecutionId, newMessageId, newPartId, type Session
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { defaultTimers } from '../config.ts'
-import { event, execution, modelCall, workspace } from '../database/schema.ts'
-import { addSession, type LogUnderTest, openLog } from '../testing/log.ts'
+import { event, execution, modelCall, session, workspace } from '../database/schema.ts'
+import { addSession, delta, type LogUnderTest, openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
 import { createSink } from './sink.ts'
 
@@ -109,4 +109,21 @@ test('a call of which nobody knows whose it was counts for what was running then
   await addModelCall(other.session, null, new Date())
   await other.died(1)
   expect(await other.row()).toMatchObject({ state: 'failed', reason: 'agent_restarted' })
+})
+
+test("a delta that comes after the compaction has its own session's execution compacted again, and no other's", async () => {
+  const given = await running()
+  const compactedAt = new Date(Date.now() - 30_000)
+  const ended = { state: 'completed', endedAt: compactedAt, stoppedAt: compactedAt, compactedAt } as const
+  await database.orm.update(execution).set(ended).where(eq(execution.id, given.id))
+
+  const stranger = await addSession(database)
+  const late = { ...delta('late'), executionId: given.id }
+  await log.offer({ session: stranger, epoch: 1, from: 1, events: [late] })
+  expect(await given.row()).toMatchObject({ compactedAt })
+
+  await log.offer({ session: given.session, epoch: 1, from: 1, events: [late] })
+  expect(await given.row()).toMatchObject({ compactedAt: null })
+  const [owner] = await database.orm.select().from(session).where(eq(session.id, given.session))
+  expect(owner?.wakeAt).not.toBeNull()
 })

@@ -3,10 +3,17 @@
  * and events here, inside the append's own transaction. Invariants: an outcome counts only for the current attempt of
  * a running execution; what comes after the end changes no state; only lifecycle events wake a session.
  */
-import { type FailureReason, linkOnlySchemas, type SessionId, statusDataSchema } from '@corral/protocol'
-import { and, eq, gte, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import {
+  type ExecutionId,
+  type FailureReason,
+  linkOnlySchemas,
+  type SessionId,
+  statusDataSchema,
+} from '@corral/protocol'
+import { and, eq, gte, isNull, or, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Timers } from '../config.ts'
+import { sessionIdOf, sessionUuid } from '../database/columns.ts'
 import { execution, modelCall, sandbox, session, workspace } from '../database/schema.ts'
 import type { Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
@@ -225,21 +232,27 @@ export async function failHead(
 
 /** Deltas that come after an execution was compacted (a spool that was away) are compacted, too. */
 async function noteLateDeltas(tx: Tx, events: StoredEvent[]): Promise<void> {
-  const named = new Map<string, SQL | undefined>()
+  const named = new Map<string, { session: string; execution: ExecutionId }>()
   for (const { sessionId, executionId } of events.filter(isDelta)) {
     // By its session, too: a sandbox may name the execution of another one's session.
-    const its = executionId && and(eq(execution.id, executionId), eq(execution.sessionId, sessionId))
-    if (its) named.set(`${sessionId} ${executionId}`, its)
+    if (executionId)
+      named.set(`${sessionId} ${executionId}`, { session: sessionUuid(sessionId), execution: executionId })
   }
   if (named.size === 0) return
-  const late = await tx.orm
-    .update(execution)
-    .set({ compactedAt: null, stoppedAt: sql`now()` })
-    .where(and(or(...named.values()), isNotNull(execution.compactedAt)))
-    .returning({ sessionId: execution.sessionId })
+  const pairs = [...named.values()]
+  // By execution_pkey. Prepared, since every commit of deltas asks.
+  const { rows } = await tx.client.query<{ session_id: string }>({
+    name: 'note_late_deltas',
+    text: `
+      update execution e set compacted_at = null, stopped_at = now()
+      from unnest($1::uuid[], $2::text[]) n (session_id, id)
+      where e.id = n.id and e.session_id = n.session_id and e.compacted_at is not null
+      returning e.session_id`,
+    values: [pairs.map(({ session }) => session), pairs.map(({ execution }) => execution)],
+  })
   await wakeSessions(
     tx,
-    late.map(({ sessionId }) => sessionId),
+    rows.map((row) => sessionIdOf(row.session_id)),
   )
 }
 
