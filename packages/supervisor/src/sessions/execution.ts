@@ -22,6 +22,7 @@ import { writeGitConfig } from '../workspaces/gitConfig.ts'
 import { removeAbandonedLocks } from '../workspaces/locks.ts'
 import { readSummary, type WorkspaceSummary } from '../workspaces/summary.ts'
 import { beginTask, preparedWorkspace, type SessionContext, type Task } from './context.ts'
+import type { SessionRecord } from './record.ts'
 import { createSteps } from './steps.ts'
 
 export type Execution = {
@@ -61,6 +62,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     const { lastEnded, preparation } = record.value
     const isThis = (other: { executionId: ExecutionId; attempt: number } | null) =>
       other?.executionId === executionId && other.attempt === attempt
+    if (lastEnded && isThis(lastEnded)) tellEnd(lastEnded)
     if (isThis(current) || isThis(lastEnded)) return
     if (current) throw new RpcError(commandRefusals.busy, 'Another execution is running.')
     if (!preparation?.prepared?.ok || !existsSync(params.workspacePath))
@@ -95,11 +97,17 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     const workspace = told ? await summary() : undefined
     // An interrupt that came while the workspace was read is answered like any other.
     if (told && !record.value.interrupted.includes(executionId)) {
-      const begun = record.value.running?.begun ?? true
-      emit({ type: 'outcome', executionId, data: { executionId, attempt, ...told, begun, workspace } })
-      record.update({ running: null, lastEnded: { executionId, attempt } })
+      const outcome = { executionId, attempt, ...told, begun: record.value.running?.begun ?? true }
+      emit({ type: 'outcome', executionId, data: { ...outcome, workspace } })
+      record.update({ running: null, lastEnded: { executionId, attempt, outcome } })
     } else tellStopped({ executionId, attempt })
     current = null
+  }
+
+  /** What was said of it may be gone with the spool, or with the database of the server. */
+  function tellEnd({ executionId, attempt, outcome }: NonNullable<SessionRecord['lastEnded']>): void {
+    if (outcome) emit({ type: 'outcome', executionId, data: outcome })
+    else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
   }
 
   /** For the outcome; one without it is better than none. */
@@ -130,7 +138,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
   /** Nothing of it runs any more, here or under an earlier supervisor. */
   function tellStopped({ executionId, attempt }: { executionId: ExecutionId; attempt: number }): void {
     emit({ type: 'stopped', executionId, data: { executionId, attempt } })
-    record.update({ running: null, lastEnded: { executionId, attempt } })
+    record.update({ running: null, lastEnded: { executionId, attempt, outcome: null } })
   }
 
   function refuseFromNowOn(executionId: ExecutionId): void {

@@ -44,8 +44,15 @@ const recordSchema = z.object({
       home: z.string(),
     })
     .nullable(),
-  /** The last execution that ended here; told again to nobody, but not run again either. */
-  lastEnded: z.object({ executionId: executionIdSchema, attempt }).nullable(),
+  /** The last execution that ended here: not run again, and its end is said again to who asks for it again. */
+  lastEnded: z
+    .object({
+      executionId: executionIdSchema,
+      attempt,
+      /** Null: nothing but that it has stopped. */
+      outcome: linkOnlySchemas.outcome.omit({ workspace: true }).nullable().default(null),
+    })
+    .nullable(),
   /** Executions that were interrupted, also before they came: a late `execute` of theirs is refused. */
   interrupted: z.array(executionIdSchema),
 })

@@ -64,6 +64,20 @@ describe('a session', () => {
     expect(bench.server.events.filter(({ type }) => type === 'accepted')).toHaveLength(1)
   })
 
+  it('says the end of an execution again when that is asked for again', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    const params = executeParams(bench, endsAtOnce(bench), 'hello')
+    await bench.server.call('session.execute', params)
+    const { data: end } = await bench.server.event('outcome')
+    await bench.server.call('session.execute', params)
+    const ends = () => bench.server.events.filter(({ type }) => type === 'outcome')
+    await bench.server.until(() => ends().length === 2)
+    expect(ends()[1]?.data).toEqual({ ...end, workspace: undefined })
+    expect(typesOf(bench, params).filter((type) => type === 'accepted')).toHaveLength(1)
+  })
+
   it('stops an execution that is still starting, with everything that it has started', async () => {
     await using bench = await createBench()
     await bench.start()
