@@ -10,7 +10,8 @@ import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import { accountIds, asHostUser, firstHostUser, hostBindRoot, hostUserIdsUsable } from '../host/hostUser.ts'
+import { asHostUser, firstHostUser, hostBindRoot, hostUserIdsUsable } from '../host/hostUser.ts'
+import { accountIds } from '../host/newHostUser.ts'
 import { hasCode } from '../host/systemError.ts'
 
 /** Below the ids of sandboxes, so no sandbox ever runs as it. */

@@ -5,48 +5,15 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
-  accountIds,
-  allocateHostUser,
   asHostUser,
   canSwitchUser,
   firstHostUser,
   hostBindRoot,
   hostUserIdsUsable,
   hostUsersMapped,
-  lastHostUser,
-  nextHostUser,
-  subordinateRanges,
 } from './hostUser.ts'
 
 const run = promisify(execFile)
-
-describe('a new host user', () => {
-  test('gets the first id, and then one above all that were ever given', () => {
-    expect(nextHostUser([], [])).toBe(firstHostUser)
-    expect(nextHostUser([firstHostUser + 7, firstHostUser + 2], [])).toBe(firstHostUser + 8)
-  })
-
-  test('gets no id of an account or a rootless container, also where their ranges touch', () => {
-    const reserved = [
-      { first: firstHostUser + 10, count: 5 },
-      { first: firstHostUser, count: 10 },
-    ]
-    expect(nextHostUser([], reserved)).toBe(firstHostUser + 15)
-  })
-
-  test('is refused when no id is left', () => {
-    expect(() => nextHostUser([lastHostUser], [])).toThrow('No host user id is left')
-  })
-
-  test('is found on this host', () => {
-    expect(allocateHostUser([firstHostUser])).toBeGreaterThan(firstHostUser)
-  })
-})
-
-test('ids are read from the files of the host, broken lines aside', () => {
-  expect(subordinateRanges('ann:100000:65536\n\n# odd\nbob:x:1\n')).toEqual([{ first: 100000, count: 65536 }])
-  expect(accountIds('root:x:0:0:root:/root:/bin/bash\n\nodd\nann:x:1000:1000::/home/ann:/bin/sh\n')).toEqual([0, 1000])
-})
 
 test('ids count as mapped only when the whole range is', () => {
   expect(hostUsersMapped('         0          0 4294967295\n')).toBe(true)

@@ -1,8 +1,6 @@
 // Host users: ids of their own, without an account, under which a root server runs what it does not trust or what refuses root.
-// Invariants: an id is never given twice (the caller records what was given), and never one that an account or a
-// rootless container of this host may hold. The process keeps no group, no capability and no way to gain either.
+// Invariant: the process keeps no group, no capability and no way to gain either. Who gets which id: `newHostUser.ts`.
 import { readFileSync } from 'node:fs'
-import { hasCode } from './systemError.ts'
 
 /** The first id behind those that systemd gives to containers, and the last before its range for foreign images. */
 export const firstHostUser = 1_879_048_192
@@ -57,43 +55,6 @@ export function hostUserIdsUsable(): boolean {
   )
 }
 
-/** The lowest free id above all that were ever given, beside this host's accounts and rootless containers. */
-export function allocateHostUser(taken: number[]): number {
-  const ranges = ['/etc/subuid', '/etc/subgid'].flatMap((path) => subordinateRanges(readIfThere(path)))
-  const accounts = ['/etc/passwd', '/etc/group'].flatMap((path) => accountIds(readIfThere(path)))
-  return nextHostUser(taken, [...ranges, ...accounts.map((id) => ({ first: id, count: 1 }))])
-}
-
-export type IdRange = { first: number; count: number }
-
-export function nextHostUser(taken: number[], reserved: IdRange[]): number {
-  let id = taken.reduce((highest, given) => Math.max(highest, given + 1), firstHostUser)
-  for (const { first, count } of reserved.toSorted((a, b) => a.first - b.first)) {
-    if (id >= first && id < first + count) id = first + count
-  }
-  if (id > lastHostUser) {
-    throw new Error('No host user id is left for a new sandbox. Start Corral as an ordinary user instead of root.')
-  }
-  return id
-}
-
-/** `name:first:count` lines of /etc/subuid and /etc/subgid. */
-export function subordinateRanges(text: string): IdRange[] {
-  return text
-    .split('\n')
-    .map((line) => line.split(':'))
-    .map(([, first, count]) => ({ first: Number(first), count: Number(count) }))
-    .filter(({ first, count }) => Number.isInteger(first) && count > 0)
-}
-
-/** The third field of /etc/passwd and /etc/group. */
-export function accountIds(text: string): number[] {
-  return text
-    .split('\n')
-    .map((line) => Number(line.split(':')[2] ?? Number.NaN))
-    .filter(Number.isInteger)
-}
-
 /** `inside outside count` lines of /proc/self/{uid,gid}_map; a container with a small range maps none of our ids. */
 export function hostUsersMapped(map: string): boolean {
   return map
@@ -108,13 +69,4 @@ const neededCapabilities = { CHOWN: 0, DAC_OVERRIDE: 1, KILL: 5, SETGID: 6, SETU
 export function canSwitchUser(status: string): boolean {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
   return Object.values(neededCapabilities).every((bit) => (effective >> BigInt(bit)) & 1n)
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return ''
-    throw error
-  }
 }

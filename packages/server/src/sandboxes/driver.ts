@@ -34,7 +34,7 @@ export type SandboxSpec = {
   agents: SandboxAgent[]
   /** Proves to the server that the link is this boot's. Goes into the boot file and nowhere else. */
   linkToken: string
-  /** The host user that the sandbox runs under (`allocateHostUser`); without, the server's own. */
+  /** The host user that the sandbox runs under (`newHostUser`); without, the server's own. */
   hostUser?: number
   limits: SandboxLimits
 }

@@ -4,14 +4,15 @@
  */
 import { rm } from 'node:fs/promises'
 import { newBootId, newSandboxId, type SandboxId, type StatusData } from '@corral/protocol'
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, inArray, max, sql } from 'drizzle-orm'
 import type { Logger } from 'pino'
 import type { Timers } from '../config.ts'
 import { createReconciler, type Reconciler } from '../database/reconciler.ts'
 import { sandbox } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSandbox, wakeSessionsOf } from '../database/wake.ts'
-import { allocateHostUser, hostUserIdsUsable } from '../host/hostUser.ts'
+import { hostUserIdsUsable } from '../host/hostUser.ts'
+import { newHostUser } from '../host/newHostUser.ts'
 import type { Links } from '../supervisors/links.ts'
 import { decideSandbox, type SandboxFacts } from './decide.ts'
 import type { Driver, SandboxAgent, SandboxLimits } from './driver.ts'
@@ -185,9 +186,8 @@ export function createFleet(deps: FleetDependencies): Fleet {
   }
 }
 
-/** Ids of past sandboxes are not given again: files of theirs may remain. */
+/** By sandbox_host_user. */
 async function nextHostUser(tx: Tx): Promise<number> {
-  await tx.client.query(`select pg_advisory_xact_lock(hashtext('corral host user'))`)
-  const rows = await tx.orm.select({ hostUser: sandbox.hostUser }).from(sandbox)
-  return allocateHostUser(rows.flatMap(({ hostUser }) => (hostUser === null ? [] : [hostUser])))
+  const [highest] = await tx.orm.select({ hostUser: max(sandbox.hostUser) }).from(sandbox)
+  return newHostUser(highest?.hostUser ?? null)
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { newBootId, newSandboxId } from '@corral/protocol'
-import { allocateHostUser, hostUserIdsUsable } from '../../host/hostUser.ts'
+import { hostUserIdsUsable } from '../../host/hostUser.ts'
+import { newHostUser } from '../../host/newHostUser.ts'
 import { type Driver, type DriverRef, driverRefSchema, type SandboxSpec } from '../driver.ts'
 import { sandboxFolder } from '../layout.ts'
 import { openDoor } from './door.ts'
@@ -19,7 +20,6 @@ export type Guest = Awaited<ReturnType<World['start']>>
 export const linkToken = 'link-token-that-nobody-may-see'
 const MiB = 1024 * 1024
 const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
-const given: number[] = []
 
 export async function makeWorld(makeDriver: MakeDriver) {
   const home = mkdtempSync(join(tmpdir(), 'corral-'))
@@ -34,8 +34,7 @@ export async function makeWorld(makeDriver: MakeDriver) {
 
   function newSpec(): SandboxSpec {
     const sandboxId = newSandboxId()
-    const hostUser = hostUserIdsUsable() ? allocateHostUser(given) : undefined
-    if (hostUser !== undefined) given.push(hostUser)
+    const hostUser = hostUserIdsUsable() ? newHostUser(null) : undefined
     return {
       ...{ sandboxId, bootId: newBootId(), folder: sandboxFolder(dataFolder, sandboxId), doorsFolder, linkToken },
       ...{ supervisorBundle: fileOf('./supervisor.mjs'), nodeBinary: process.execPath },
