@@ -24,11 +24,13 @@ import { createLog } from './log/log.ts'
 import type { Driver } from './sandboxes/driver.ts'
 import { createFleet, type Fleet } from './sandboxes/fleet.ts'
 import { inside } from './sandboxes/layout.ts'
+import { createSealing } from './secrets/sealing.ts'
 import { createAgentChoice } from './sessions/agents.ts'
 import { createCommands } from './sessions/commands.ts'
 import { createSessions } from './sessions/create.ts'
 import { createSessionReconciler } from './sessions/reconcile.ts'
 import { createSandboxOfSession } from './sessions/sandboxes.ts'
+import { createSealedConfigurations } from './sessions/sealedConfiguration.ts'
 import { createSink } from './sessions/sink.ts'
 import { createLinks } from './supervisors/links.ts'
 import { version } from './version.ts'
@@ -63,6 +65,8 @@ export function createApp(deps: {
     defaultUpstream: config.defaultUpstream ?? undefined,
   })
   const agentChoice = createAgentChoice(deps.agents)
+  const sealing = createSealing({ key: config.sealKey })
+  const sealed = createSealedConfigurations({ sealing })
   const wakeSessions = () => sessionReconciler.poke()
 
   const log = createLog({
@@ -111,6 +115,7 @@ export function createApp(deps: {
         secret: config.nextAuthSecret,
       })
     },
+    secretsOf: (look) => sealed.open(database.orm, look.session.id),
     doorUrl: (repository) => inside.gatewayUrl + doorUrl(repository),
     agent: agentChoice.installed,
     wireOf(model) {
@@ -140,6 +145,8 @@ export function createApp(deps: {
     log,
     links,
     membership: identity.membership,
+    sealed,
+    digest: sealing.digest,
     repositories: { localRoots: config.gitLocalRoots, allowPrivateHosts: config.allowPrivateHosts },
     chooseAgent: agentChoice.choose,
     async checkModel(model) {

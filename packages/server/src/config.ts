@@ -1,14 +1,14 @@
 /**
  * The configuration of this installation: read from the environment once, here and nowhere else.
- * What is secret and not configured is made once and kept in the data folder, mode 0600.
+ * What is secret and not configured is made once and kept in the data folder; see `keptSecrets.ts`.
  */
-import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { DeathPoint } from './deathPoints.ts'
 import { hasCode } from './host/systemError.ts'
+import { keptSecret, readSealKey } from './keptSecrets.ts'
 
 /** Every timer of the engine, in milliseconds. Source: 10-engine "Timers". */
 export const defaultTimers = {
@@ -88,6 +88,8 @@ export type Config = {
   bootstrapApiKey: string
   internalApiSecret: string
   nextAuthSecret: string
+  /** 32 bytes; what is secret in the database is sealed under it. */
+  sealKey: Buffer
   sandboxDriver: string | null
   agentsFolder: string
   supervisorsFolder: string
@@ -143,6 +145,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     bootstrapApiKey: env.CORRAL_BOOTSTRAP_API_KEY || `corral_${await keptSecret(home, 'operator-api-key')}`,
     internalApiSecret: env.INTERNAL_API_SECRET || (await keptSecret(home, 'internal-api-secret')),
     nextAuthSecret: env.NEXTAUTH_SECRET || (await keptSecret(home, 'nextauth-secret')),
+    sealKey: readSealKey(env.CORRAL_SEAL_KEY || (await keptSecret(home, 'seal-key'))),
     sandboxDriver: env.CORRAL_SANDBOX_DRIVER || null,
     agentsFolder: agentsFolder(env),
     supervisorsFolder: supervisorsFolder(env),
@@ -201,25 +204,4 @@ function deathPointOf(text: string | undefined): DeathPoint | null {
   const [, name, pass] = /^([\w.]+):([1-9]\d*)$/.exec(text) ?? []
   if (!name) throw new Error(`CORRAL_TEST_KILL is "${text}"; it must be a name, a colon and a number from 1.`)
   return { name, pass: Number(pass) }
-}
-
-/** A secret of this data folder: made at the first start by whoever is first, the same ever after. */
-async function keptSecret(home: string, name: string): Promise<string> {
-  const path = join(home, name)
-  const written = `${path}.${process.pid}`
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error
-  }
-  await writeFile(written, randomBytes(32).toString('base64url'), { mode: 0o600 })
-  try {
-    // A link appears whole, and never over one that is there.
-    await link(written, path)
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error
-  } finally {
-    await unlink(written)
-  }
-  return readFile(path, 'utf8')
 }

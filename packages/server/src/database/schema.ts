@@ -57,7 +57,10 @@ export const sessionActivity = pgSequence('session_activity')
 export const sessionStates = ['unprepared', 'prepared', 'open', 'deleted'] as const
 export type SessionState = (typeof sessionStates)[number]
 
-/** What a session was prepared with. Secrets are not in here. */
+/** A secret as its sender has encrypted it; the key that opens it is not in the database. */
+export type SecretEnvelope = { encryptedData: string; encryptedDEK: string; algorithm: string; version: number }
+
+/** What a session was prepared with, as far as it is shown; what may be secret is in `sessionSecret`, and counted here. */
 export type SessionConfiguration = {
   prompt: string
   mode: string
@@ -65,14 +68,14 @@ export type SessionConfiguration = {
   variant?: string
   githubRepo?: string
   gitUrl?: string
-  envVars: Record<string, string>
-  setupCommands: string[]
   upstreamBranch?: string
   autoCommit: boolean
   condenseOnComplete: boolean
   shallow: boolean
   appendSystemPrompt?: string
   createdOnPlatform: string
+  counts: { envVars: number; secrets: number; setupCommands: number; mcpServers: number }
+  hasCallback: boolean
 }
 
 export const session = pgTable(
@@ -93,7 +96,7 @@ export const session = pgTable(
     configVersion: integer('config_version').notNull().default(1),
     title: text('title').notNull(),
     clientId: text('client_id'),
-    /** SHA-256 of the input that came with `clientId`. */
+    /** Keyed digest of the input that came with `clientId`. */
     clientHash: text('client_hash'),
     /** Changes when the log's history is not the one that cursors were made from. */
     logId: uuid('log_id').notNull().defaultRandom(),
@@ -116,6 +119,20 @@ export const session = pgTable(
     check('session_state', sql`${t.state} in ('unprepared', 'prepared', 'open', 'deleted')`),
   ],
 )
+
+/**
+ * What of a session's configuration may be secret, where it has any. A table of its own, so that nothing but what opens
+ * it reads it: envelopes are large, and session rows are read often.
+ */
+export const sessionSecret = pgTable('session_secret', {
+  sessionId: sessionIdColumn('session_id')
+    .primaryKey()
+    .references(() => session.id, { onDelete: 'cascade' }),
+  /** See `sessions/sealedConfiguration.ts`. */
+  sealed: bytea('sealed').notNull(),
+  /** `encryptedSecrets`, as they were received. */
+  envelopes: jsonb('envelopes').$type<Record<string, SecretEnvelope>>().notNull(),
+})
 
 /** The row that append locks; small and without further indexes, so that updates stay on their page (fillfactor 50). */
 export const sessionHead = pgTable('session_head', {

@@ -114,8 +114,9 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
         ...{ id, sandboxId, repository, state: 'open', userId: 'user-1', organizationId: 'org-1' },
         ...{ agentSessionId: newAgentSessionId(), agentKind: 'opencode', agentVersion: '1', title: 'Test' },
         configuration: {
-          ...{ prompt: 'p', mode: 'code', model, envVars: {}, setupCommands: [], upstreamBranch },
+          ...{ prompt: 'p', mode: 'code', model, upstreamBranch, hasCallback: false },
           ...{ autoCommit: false, condenseOnComplete: false, shallow: false, createdOnPlatform: 'test' },
+          counts: { envVars: 0, secrets: 0, setupCommands: 0, mcpServers: 0 },
         },
       })
       const runningId = running ? newExecutionId() : null

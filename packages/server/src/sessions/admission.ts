@@ -17,7 +17,7 @@ import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import { lockOwned } from './access.ts'
-import { contentHash } from './contentHash.ts'
+import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 
 type SessionRow = typeof session.$inferSelect
@@ -28,6 +28,7 @@ export function createAdmission(deps: {
   database: Database
   log: Pick<Log, 'appendIn'>
   queue: ExecutionQueue
+  contentHash: ContentHash
   /** A sentence when no upstream takes this model. */
   checkModel(model: string): Promise<string | null>
 }) {
@@ -56,7 +57,7 @@ export function createAdmission(deps: {
 
   async function send(caller: Caller, id: SessionId, input: SendInput): Promise<Ack> {
     if (input.model !== undefined) await requireModel(input.model)
-    const clientHash = input.clientId === undefined ? null : contentHash({ ...input, clientId: undefined })
+    const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })
     return database.transaction(async (tx) => {
       const row = await lockOwned(tx, caller, id)
       if (row.state !== 'open') throw new CorralError('not_initiated')

@@ -11,6 +11,7 @@ import { agentFolder } from '../sandboxes/layout.ts'
 import type { SessionLook } from './facts.ts'
 import { modeOf } from './modes.ts'
 import { placesOf } from './places.ts'
+import type { SecretConfiguration } from './sealedConfiguration.ts'
 
 export type AgentInSandbox = {
   kind: 'opencode' | 'acp'
@@ -30,6 +31,8 @@ export function createCommands(deps: {
   gatewayToken(look: SessionLook): Promise<string>
   /** The door's URL of a repository inside a sandbox. */
   doorUrl(repository: string): string
+  /** What of the session's configuration is sealed. */
+  secretsOf(look: SessionLook): Promise<SecretConfiguration>
   agent(kind: string, version: string): Promise<AgentInSandbox>
   wireOf(model: string): ExecuteParams['model']['wire']
   author: { name: string; email: string }
@@ -37,8 +40,8 @@ export function createCommands(deps: {
 }): Commands {
   const { timers } = deps
 
-  const environmentOf = ({ session }: SessionLook) => ({
-    ...session.configuration.envVars,
+  const environmentOf = ({ session }: SessionLook, { envVars }: SecretConfiguration) => ({
+    ...envVars,
     SESSION_ID: session.id,
     SESSION_HOME: placesOf(session).home,
   })
@@ -47,6 +50,7 @@ export function createCommands(deps: {
     async prepare(look, attempt, { first }) {
       const { session } = look
       const { configuration } = session
+      const secrets = await deps.secretsOf(look)
       const { workspacePath, home } = placesOf(session)
       return {
         session: session.id,
@@ -59,10 +63,10 @@ export function createCommands(deps: {
           : { kind: 'session', name: sessionBranch(session.id) },
         shallow: configuration.shallow,
         author: deps.author,
-        setupCommands: configuration.setupCommands,
+        setupCommands: secrets.setupCommands,
         // What fails again and again must not be the end of the conversation.
         setupFailure: first ? 'fail' : 'warn',
-        environment: environmentOf(look),
+        environment: environmentOf(look, secrets),
         gateway: { token: await deps.gatewayToken(look) },
         timeouts: { cloneMs: timers.cloneMs, setupCommandMs: timers.setupCommandMs },
       }
@@ -85,7 +89,7 @@ export function createCommands(deps: {
         mode: modeOf(request.mode),
         model: { id: request.model, wire: deps.wireOf(request.model), variant: request.variant },
         appendSystemPrompt: request.appendSystemPrompt,
-        environment: environmentOf(look),
+        environment: environmentOf(look, await deps.secretsOf(look)),
         agent: {
           name: session.agentKind,
           version: session.agentVersion,

@@ -1,10 +1,15 @@
 /** Tells whether a repeated call says the same as the first one did. */
-import { createHash } from 'node:crypto'
 
-/** Equal for equal content, whatever the order of members. */
-export function contentHash(content: unknown): string {
-  return createHash('sha256').update(stable(content)).digest('hex')
-}
+/**
+ * Equal for equal content, whatever the order of members. Content may hold secrets, so the digest is a keyed one: a hash
+ * in the database is nothing to try guesses on.
+ */
+export type ContentHash = (content: unknown) => string
+
+export const createContentHash =
+  (deps: { digest(content: string): string }): ContentHash =>
+  (content) =>
+    deps.digest(stable(content))
 
 function stable(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`

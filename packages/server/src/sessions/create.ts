@@ -6,11 +6,13 @@ import type { Membership } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
 import { createAdmission } from './admission.ts'
+import { createContentHash } from './contentHash.ts'
 import { createEndings } from './ending.ts'
 import { createExecutionQueue } from './executionQueue.ts'
 import { createPreparation } from './preparation.ts'
 import { createReads } from './reads.ts'
 import type { RepositoryPolicy } from './repository.ts'
+import type { SealedConfigurations } from './sealedConfiguration.ts'
 import type { Sessions } from './sessions.ts'
 
 export function createSessions(deps: {
@@ -19,6 +21,9 @@ export function createSessions(deps: {
   links: Links
   membership: Membership
   repositories: RepositoryPolicy
+  sealed: SealedConfigurations
+  /** A keyed digest of content that may hold secrets. */
+  digest(content: string): string
   chooseAgent: Parameters<typeof createPreparation>[0]['chooseAgent']
   checkModel(model: string): Promise<string | null>
   /** The reconciler has something to do. */
@@ -27,8 +32,9 @@ export function createSessions(deps: {
 }): Sessions {
   const listeners = new Set<(id: SessionId) => void>()
   const queue = createExecutionQueue(deps)
-  const preparation = createPreparation({ ...deps, queue })
-  const admission = createAdmission({ ...deps, queue })
+  const contentHash = createContentHash(deps)
+  const preparation = createPreparation({ ...deps, queue, contentHash })
+  const admission = createAdmission({ ...deps, queue, contentHash })
   const reads = createReads(deps)
   const endings = createEndings({
     ...deps,

@@ -16,15 +16,18 @@ import { type SessionConfiguration, session, sessionHead, workspace } from '../d
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller, Membership } from '../identity/caller.ts'
 import { firstLine } from './commands.ts'
-import { contentHash } from './contentHash.ts'
+import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
+import { countsOf, type SealedConfigurations, type SecretConfiguration } from './sealedConfiguration.ts'
 
 export function createPreparation(deps: {
   database: Database
   queue: ExecutionQueue
   membership: Membership
   repositories: RepositoryPolicy
+  sealed: SealedConfigurations
+  contentHash: ContentHash
   /** The installed agent of that kind (the operator's first without one), or a sentence why there is none. */
   chooseAgent(kind: string | undefined): Promise<{ kind: string; version: string } | { refused: string }>
   /** A sentence when no upstream takes this model. */
@@ -41,7 +44,7 @@ export function createPreparation(deps: {
     const repository = await repositoryIdentity(input, deps.repositories)
     const agent = await deps.chooseAgent(input.agentKind)
     if ('refused' in agent) throw invalidInput('agentKind', agent.refused)
-    const clientHash = input.clientId === undefined ? null : contentHash({ ...input, clientId: undefined })
+    const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })
 
     return database.transaction(async (tx) => {
       const id = newSessionId()
@@ -57,7 +60,7 @@ export function createPreparation(deps: {
           agentKind: agent.kind,
           agentVersion: agent.version,
           repository,
-          configuration: configurationOf(input),
+          configuration: shownConfiguration(input),
           title: firstLine(input.prompt),
           clientId: input.clientId ?? null,
           clientHash,
@@ -69,6 +72,7 @@ export function createPreparation(deps: {
       if (!made) return replayed(tx, caller, input, clientHash, initiateToo)
       await tx.orm.insert(sessionHead).values({ sessionId: id })
       await tx.orm.insert(workspace).values({ sessionId: id })
+      await deps.sealed.store(tx, id, secretConfiguration(input))
       const first = initiateToo ? await queue.addFirst(tx, made) : null
       await queue.wakeSession(tx, id)
       return { row: made, first, replayed: false }
@@ -110,7 +114,8 @@ export function createPreparation(deps: {
   }
 }
 
-function configurationOf(input: PrepareSessionInput): SessionConfiguration {
+/** What reads may show. */
+function shownConfiguration(input: PrepareSessionInput): SessionConfiguration {
   return {
     prompt: input.prompt,
     mode: input.mode,
@@ -118,13 +123,22 @@ function configurationOf(input: PrepareSessionInput): SessionConfiguration {
     variant: input.variant,
     githubRepo: input.githubRepo,
     gitUrl: input.gitUrl,
-    envVars: input.envVars ?? {},
-    setupCommands: input.setupCommands ?? [],
     upstreamBranch: input.upstreamBranch,
     autoCommit: input.autoCommit ?? false,
     condenseOnComplete: input.condenseOnComplete ?? false,
     shallow: input.shallow ?? false,
     appendSystemPrompt: input.appendSystemPrompt,
     createdOnPlatform: input.createdOnPlatform ?? 'cloud-agent',
+    ...countsOf(secretConfiguration(input)),
+  }
+}
+
+/** What may be secret; the only way to it is `sealedConfiguration.ts`. */
+function secretConfiguration(input: PrepareSessionInput): SecretConfiguration {
+  return {
+    envVars: input.envVars ?? {},
+    setupCommands: input.setupCommands ?? [],
+    mcpServers: {},
+    encryptedSecrets: {},
   }
 }

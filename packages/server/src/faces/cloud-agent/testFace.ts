@@ -12,6 +12,7 @@ import { quietLogger, type TestIdentity, testIdentity } from '../../identity/tes
 import { createLog } from '../../log/log.ts'
 import { createSessions } from '../../sessions/create.ts'
 import { createSink } from '../../sessions/sink.ts'
+import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
 import { cloudAgentFace } from './routes.ts'
 
@@ -63,6 +64,7 @@ export async function serveFace(options: {
     log,
     links,
     membership: identity.membership,
+    ...testSecrets(),
     repositories: { localRoots: [], allowPrivateHosts: [] },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,

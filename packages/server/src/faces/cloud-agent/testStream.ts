@@ -14,6 +14,7 @@ import { createLog, type Log } from '../../log/log.ts'
 import { createSessions } from '../../sessions/create.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { createSink } from '../../sessions/sink.ts'
+import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
 import { createStream, type Stream } from './stream.ts'
 import type { StreamTimers } from './viewer.ts'
@@ -80,6 +81,7 @@ export async function serveStream(options: {
     log,
     links,
     membership: identity.membership,
+    ...testSecrets(),
     repositories: { localRoots: [], allowPrivateHosts: [] },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
