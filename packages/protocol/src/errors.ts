@@ -6,6 +6,7 @@ export type TrpcCode =
   | 'BAD_REQUEST'
   | 'UNAUTHORIZED'
   | 'PAYMENT_REQUIRED'
+  | 'FORBIDDEN'
   | 'NOT_FOUND'
   | 'CONFLICT'
   | 'PRECONDITION_FAILED'
@@ -31,6 +32,8 @@ export const refusals = {
   unauthorized: refusal(401, 'UNAUTHORIZED', 'No valid API key or token was sent; send Authorization: Bearer <key>.'),
   internal_key_required: refusal(401, 'UNAUTHORIZED', 'This procedure needs a valid x-internal-api-key.'),
   insufficient_credits: refusal(402, 'PAYMENT_REQUIRED', 'The budget is used up.'),
+  insufficient_scope: refusal(403, 'FORBIDDEN', 'This key lacks the scope that the call needs; use one that has it.'),
+  role_required: refusal(403, 'FORBIDDEN', 'Your role in this organization does not allow that.'),
   session_not_found: refusal(404, 'NOT_FOUND', 'There is no such session.'),
   execution_not_found: refusal(404, 'NOT_FOUND', 'There is no such execution in this session.'),
   question_not_found: refusal(404, 'NOT_FOUND', 'There is no such question in this session.'),

@@ -1,4 +1,4 @@
-import { CorralError } from '@corral/protocol'
+import { CorralError, scopes } from '@corral/protocol'
 import { afterAll, describe, expect, test } from 'vitest'
 import { internalApiSecret, signedToken, testIdentity } from './testIdentity.ts'
 
@@ -22,6 +22,7 @@ describe('an API key', () => {
       userId: operator.userId,
       botId: null,
       internal: false,
+      proof: { credential: { kind: 'key', id: expect.any(String) }, scopes: [...scopes], address: null },
     })
   })
 
@@ -57,6 +58,7 @@ describe('a JWT of our own back ends', () => {
       userId: operator.userId,
       botId: 'reviewer-1',
       internal: false,
+      proof: { credential: { kind: 'token' }, scopes: [...scopes], address: null },
     })
   })
 

@@ -2,12 +2,13 @@
  * Who calls, from the headers of a request: an API key, or a JWT that one of our own back ends signed. Both name a
  * user who must exist now. The internal key comes beside the bearer and never instead of it.
  */
-import { CorralError } from '@corral/protocol'
+import { CorralError, scopes } from '@corral/protocol'
 import { errors, jwtVerify } from 'jose'
 import type { Pool } from 'pg'
 import { z } from 'zod'
-import { userOfApiKey } from './apiKeys.ts'
-import type { Caller } from './caller.ts'
+import { findApiKey } from './apiKeys.ts'
+import { botIdSchema } from './bots.ts'
+import type { Authenticated, Proof } from './caller.ts'
 import { sameSecret } from './sameSecret.ts'
 
 /** `JWT_TOKEN_VERSION` of the seed. */
@@ -16,16 +17,16 @@ const jwtVersion = 3
 const claimsSchema = z.object({
   kiloUserId: z.string().min(1),
   version: z.literal(jwtVersion),
-  botId: z
-    .string()
-    .regex(/^[a-z0-9-]{1,50}$/)
-    .optional(),
+  botId: botIdSchema.optional(),
 })
 
 /** Three base64url segments. No API key has a dot. */
 const jwtForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-export type Authenticate = (headers: Headers) => Promise<Caller>
+/** `address` is that of the machine that connected to us. */
+export type Authenticate = (headers: Headers, address?: string | null) => Promise<Authenticated>
+
+type Bearer = { userId: string; botId: string | null; proof: Omit<Proof, 'address'> }
 
 /** The returned function throws `unauthorized`, or `balance_bypass_refused` for a bypass without the internal key. */
 export function createAuthenticate(options: {
@@ -36,7 +37,7 @@ export function createAuthenticate(options: {
   const { pool, nextAuthSecret, internalApiSecret } = options
   const jwtKey = new TextEncoder().encode(nextAuthSecret)
 
-  async function userOfJwt(token: string): Promise<{ userId: string; botId: string | null }> {
+  async function userOfJwt(token: string): Promise<Bearer> {
     const { payload } = await jwtVerify(token, jwtKey, { algorithms: ['HS256'], requiredClaims: ['exp'] }).catch(
       (cause: unknown) => {
         if (cause instanceof errors.JWTExpired) throw unauthorized('The token has expired; get a new one.', cause)
@@ -53,22 +54,23 @@ export function createAuthenticate(options: {
       values: [userId],
     })
     if (found.rowCount !== 1) throw unauthorized('The token is not valid.')
-    return { userId, botId: botId ?? null }
+    return { userId, botId: botId ?? null, proof: { credential: { kind: 'token' }, scopes } }
   }
 
-  async function userOfKey(key: string): Promise<{ userId: string; botId: null }> {
-    const userId = await userOfApiKey(pool, key)
-    if (userId === null) throw unauthorized('The API key is not valid.')
-    return { userId, botId: null }
+  async function userOfKey(given: string): Promise<Bearer> {
+    const key = await findApiKey(pool, given)
+    if (key === null) throw unauthorized('The API key is not valid.')
+    const { id, userId, botId } = key
+    return { userId, botId, proof: { credential: { kind: 'key', id }, scopes: key.scopes } }
   }
 
-  return async (headers) => {
+  return async (headers, address = null) => {
     const bearer = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
     if (bearer === undefined) throw new CorralError('unauthorized')
-    const user = await (jwtForm.test(bearer) ? userOfJwt(bearer) : userOfKey(bearer))
+    const { proof, ...user } = await (jwtForm.test(bearer) ? userOfJwt(bearer) : userOfKey(bearer))
     const internal = sameSecret(headers.get('x-internal-api-key') ?? '', internalApiSecret)
     if (headers.get('x-skip-balance-check') === 'true' && !internal) throw new CorralError('balance_bypass_refused')
-    return { ...user, internal }
+    return { ...user, internal, proof: { ...proof, address } }
   }
 }
 

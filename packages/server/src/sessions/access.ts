@@ -36,12 +36,17 @@ export async function findOwned(
   return row
 }
 
-/** The same for a change: first the lock of the session's head, then the look at who may. */
+/**
+ * The same for a change: the lock of the session's head, and then the look at who may, since that may have ended while
+ * we waited. Only the owner gets the lock, so nobody else can hold a session up, or learn from waiting that it is busy.
+ */
 export async function lockOwned(tx: Tx, caller: Caller, id: SessionId): Promise<typeof session.$inferSelect> {
-  await tx.orm
+  const [locked] = await tx.orm
     .select({ id: sessionHead.sessionId })
     .from(sessionHead)
-    .where(eq(sessionHead.sessionId, id))
-    .for('no key update')
+    .innerJoin(session, eq(session.id, sessionHead.sessionId))
+    .where(and(eq(session.id, id), ownedBy(caller)))
+    .for('no key update', { of: sessionHead })
+  if (!locked) throw new CorralError('session_not_found')
   return findOwned(tx.orm, caller, { sessionId: id })
 }

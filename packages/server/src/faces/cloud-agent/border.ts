@@ -3,7 +3,8 @@
  * another origin cannot send that without being asked about it first.
  */
 import { CorralError, invalidInput, limits } from '@corral/protocol'
-import type { MiddlewareHandler } from 'hono'
+import type { HttpBindings } from '@hono/node-server'
+import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 
 export const limitedBody: MiddlewareHandler = bodyLimit({
@@ -19,4 +20,10 @@ export const jsonBody: MiddlewareHandler = async (c, next) => {
     throw invalidInput('Content-Type', 'must be application/json')
   }
   await next()
+}
+
+/** The machine that connected: behind a proxy, the proxy. Null when the other side has gone meanwhile. */
+export function addressOf(c: Context): string | null {
+  const { incoming }: Partial<HttpBindings> = c.env ?? {}
+  return incoming?.socket.remoteAddress ?? null
 }

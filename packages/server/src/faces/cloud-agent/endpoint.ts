@@ -4,7 +4,7 @@ import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import type { Authenticate } from '../../identity/bearer.ts'
-import { jsonBody, limitedBody } from './border.ts'
+import { addressOf, jsonBody, limitedBody } from './border.ts'
 import { refusalOf } from './refusal.ts'
 import type { AppRouter } from './router.ts'
 import { trpcError } from './wire.ts'
@@ -29,7 +29,7 @@ export function trpcEndpoint(options: { router: AppRouter; authenticate: Authent
       router,
       maxBatchSize: limits.trpcBatchCalls,
       createContext: ({ req, info }) => ({
-        authenticate: once(() => authenticate(req.headers)),
+        authenticate: once(() => authenticate(req.headers, addressOf(c))),
         idempotencyKey: { value: req.headers.get('idempotency-key'), calls: info.calls.length },
       }),
       // What tRPC refuses before it knows the calls would have no type.

@@ -14,10 +14,11 @@ import {
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import type { Caller } from '../../identity/caller.ts'
+import { authorize, type Demand } from '../../identity/authorize.ts'
+import type { Authenticated, Caller } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
-import { jsonBody, limitedBody } from './border.ts'
+import { addressOf, jsonBody, limitedBody } from './border.ts'
 import { trpcEndpoint } from './endpoint.ts'
 import { withClientId } from './idempotencyKey.ts'
 import { inputRefusal, refusalOf } from './refusal.ts'
@@ -43,7 +44,9 @@ export function cloudAgentFace(options: {
   app.use('/api/cloud-agent/*', limitedBody, jsonBody)
 
   app.post('/api/cloud-agent/sessions/prepare', async (c) => {
-    const caller = await identity.authenticate(c.req.raw.headers)
+    const caller = await callerOf(c, { scope: 'sessions:write' })
+    // The answer's ticket opens the log.
+    authorize(caller, { scope: 'sessions:read' })
     const idempotencyKey = { value: c.req.header('idempotency-key') ?? null, calls: 1 }
     const body = withClientId(parse(restPrepareInput, await readJson(c)), idempotencyKey)
     const { organizationId, kilocodeOrganizationId = organizationId, ...input } = body
@@ -52,16 +55,22 @@ export function cloudAgentFace(options: {
   })
 
   app.post('/api/cloud-agent/sessions/stream-ticket', async (c) => {
-    const caller = await identity.authenticate(c.req.raw.headers)
+    const caller = await callerOf(c, { scope: 'sessions:read' })
     const { cloudAgentSessionId, organizationId } = parse(streamTicketInput, await readJson(c))
     return c.json(await issueTicket(caller, cloudAgentSessionId, organizationId))
   })
 
   app.get('/api/session/:id/export', async (c) => {
-    const caller = await identity.authenticate(c.req.raw.headers)
+    const caller = await callerOf(c, { scope: 'sessions:read' })
     parse(z.strictObject({}), c.req.query())
     return c.json(await sessions.export(caller, await sessionOf(caller, c.req.param('id'))))
   })
+
+  async function callerOf(c: Context, demand: Demand): Promise<Authenticated> {
+    const caller = await identity.authenticate(c.req.raw.headers, addressOf(c))
+    authorize(caller, demand)
+    return caller
+  }
 
   /** An organization that is given must be the session's. */
   async function issueTicket(caller: Caller, id: SessionId, organizationId?: string) {
