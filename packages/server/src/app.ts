@@ -21,6 +21,7 @@ import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
 import { hasCode } from './host/systemError.ts'
 import type { Identity } from './identity/identity.ts'
 import { createLog } from './log/log.ts'
+import { createOutboundPolicy } from './outbound/policy.ts'
 import type { Driver } from './sandboxes/driver.ts'
 import { createFleet, type Fleet } from './sandboxes/fleet.ts'
 import { inside } from './sandboxes/layout.ts'
@@ -64,6 +65,7 @@ export function createApp(deps: {
     upstreams: { ...config.upstreams, scripted: { urlFile: '' } },
     defaultUpstream: config.defaultUpstream ?? undefined,
   })
+  const outbound = createOutboundPolicy(config)
   const agentChoice = createAgentChoice(deps.agents)
   const sealing = createSealing({ key: config.sealKey })
   const sealed = createSealedConfigurations({ sealing })
@@ -147,7 +149,7 @@ export function createApp(deps: {
     membership: identity.membership,
     sealed,
     digest: sealing.digest,
-    repositories: { localRoots: config.gitLocalRoots, allowPrivateHosts: config.allowPrivateHosts },
+    repositories: { localRoots: config.gitLocalRoots, outbound },
     chooseAgent: agentChoice.choose,
     async checkModel(model) {
       const selection = selectUpstream(upstreams, model)

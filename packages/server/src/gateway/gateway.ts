@@ -9,6 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { Agent } from 'undici'
+import { createOutboundAgent } from '../outbound/agent.ts'
+import { createOutboundPolicy } from '../outbound/policy.ts'
 import { createCallServer } from './callServer.ts'
 import { createControlServer, drainGateway } from './control.ts'
 import type { GatewayConfig, GatewayTimeouts } from './gatewayConfig.ts'
@@ -19,7 +21,6 @@ import { createGrants } from './grants.ts'
 import { createModelCalls } from './modelCalls.ts'
 import { createModels } from './models.ts'
 import { takeSocket } from './ownSocket.ts'
-import { allowPublicAddresses, guardedLookup } from './publicAddress.ts'
 import { createUpstreams } from './upstreams.ts'
 
 export type Gateway = {
@@ -41,10 +42,10 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
   const pool = createPool(config.databaseUrl, timeouts)
   const grants = createGrants({ pool, holdMs: timeouts.unknownTokenMs })
   const modelCalls = await createModelCalls({ pool, folder: config.stateFolder, log })
-  const isAllowed = allowPublicAddresses(config.allowPrivateHosts)
+  const policy = createOutboundPolicy(config)
   const agents = {
-    any: new Agent(agentOptions(timeouts)),
-    public: new Agent(agentOptions(timeouts, { lookup: guardedLookup(isAllowed) })),
+    any: new Agent({ ...agentOptions(timeouts), connect: { timeout: timeouts.connectMs } }),
+    checked: createOutboundAgent({ policy }, { ...agentOptions(timeouts), connectMs: timeouts.connectMs }),
   }
   const calls = createCallServer({
     log,
@@ -55,7 +56,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
         grants,
         policy: config,
         localRoots: config.gitLocalRoots,
-        remote: createGitRemote({ dispatchers: agents, isAllowed }),
+        remote: createGitRemote({ dispatchers: agents }),
         local: createGitLocal({ programPath: config.programPath, silenceMs: timeouts.firstByteMs }),
         log,
       }),
@@ -119,7 +120,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     control.close()
     control.closeAllConnections()
     await Promise.all([door.release(), controlSocket.release(), modelCalls[Symbol.asyncDispose]()])
-    await Promise.all([agents.any.destroy(), agents.public.destroy(), pool.end()])
+    await Promise.all([agents.any.destroy(), agents.checked.destroy(), pool.end()])
     log.info('the gateway has ended')
   }
 
@@ -127,10 +128,9 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
 }
 
 /** HTTP/1.1 alone: one upstream connection for one call, so that canceling a call is closing its connection. */
-function agentOptions({ connectMs, firstByteMs, betweenBytesMs }: GatewayTimeouts, connect = {}): Agent.Options {
+function agentOptions({ firstByteMs, betweenBytesMs }: GatewayTimeouts) {
   return {
     allowH2: false,
-    connect: { timeout: connectMs, ...connect },
     headersTimeout: firstByteMs,
     bodyTimeout: betweenBytesMs,
   }

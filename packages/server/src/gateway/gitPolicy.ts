@@ -2,7 +2,6 @@
  * What a git request asks for, and whether it may. Pure. The session's own repository may be read and pushed, with the
  * credential of its host; others of its host, and of hosts that the operator lists, may be read without one.
  */
-import { isIP } from 'node:net'
 import { isSameRepository, type Repository, repositoryAt, repositoryOf } from './doorUrl.ts'
 import type { GatewayConfig } from './gatewayConfig.ts'
 import type { Grant } from './grants.ts'
@@ -24,11 +23,12 @@ export type GitDecision =
       /** As the user knows it; `url` may lead to it by another name. */
       host: string
       url: string
-      credential: Credential | null /** Which addresses the host may have. */
-      reach: 'public' | 'any'
+      credential: Credential | null
+      /** Hosts that the operator has set up may have any address; others have those of the outbound policy. */
+      reach: 'checked' | 'any'
     }
 
-export type GitPolicy = Pick<GatewayConfig, 'gitHosts' | 'allowPrivateHosts'>
+export type GitPolicy = Pick<GatewayConfig, 'gitHosts'>
 
 /** Null for everything that is not one of the four requests of smart HTTP. */
 export function readGitCall(method: string | undefined, url: string): GitCall | null {
@@ -67,16 +67,6 @@ export function decideGit(
     host,
     url: `${base}/${path.split('/').map(encodeURIComponent).join('/')}.git`,
     credential: (isOwn && listed?.credential) || null,
-    reach: listed || mayBePrivate(host, policy.allowPrivateHosts) ? 'any' : 'public',
+    reach: listed ? 'any' : 'checked',
   }
-}
-
-function mayBePrivate(host: string, allowed: readonly string[]): boolean {
-  return allowed.includes(host) || allowed.includes(host.replace(/:\d+$/, ''))
-}
-
-/** The address that a host's name is itself, if it is one. */
-export function literalAddress(url: string): string | null {
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
-  return isIP(host) ? host : null
 }

@@ -3,10 +3,10 @@
  * since they would carry the credential elsewhere; what the host says about an error is not passed on.
  */
 import { type Dispatcher, request as send } from 'undici'
+import { isTargetRefused } from '../outbound/agent.ts'
 import type { GitPassage, GitResult } from './gitPassage.ts'
-import { type GitDecision, literalAddress } from './gitPolicy.ts'
+import type { GitDecision } from './gitPolicy.ts'
 import { type Headers, relay } from './passThrough.ts'
-import type { IsAllowed } from './publicAddress.ts'
 
 const sentOn = ['accept', 'accept-encoding', 'accept-language', 'content-type', 'user-agent'] as const
 const passedBack = ['content-type', 'content-encoding', 'content-length', 'cache-control', 'expires', 'pragma'] as const
@@ -15,11 +15,7 @@ type RemoteDecision = Extract<GitDecision, { kind: 'remote' }>
 
 export type GitRemote = (decision: RemoteDecision, passage: GitPassage) => Promise<GitResult>
 
-export function createGitRemote(deps: {
-  /** `public` connects to addresses that `isAllowed` takes. */
-  dispatchers: Record<RemoteDecision['reach'], Dispatcher>
-  isAllowed: IsAllowed
-}): GitRemote {
+export function createGitRemote(deps: { dispatchers: Record<RemoteDecision['reach'], Dispatcher> }): GitRemote {
   return async ({ host, url, credential, reach }, passage) => {
     const { service, step, headers, body, response, signal } = passage
     const refused = (status: number, sentence: string, error?: string): GitResult => ({
@@ -28,11 +24,6 @@ export function createGitRemote(deps: {
       sentence,
       error,
     })
-    const address = literalAddress(url)
-    if (reach === 'public' && address !== null && !deps.isAllowed(address)) {
-      return refused(403, `${host} is not a public address.`)
-    }
-
     let answer: Dispatcher.ResponseData
     try {
       answer = await send(step === 'references' ? `${url}/info/refs?service=${service}` : `${url}/${service}`, {
@@ -49,6 +40,7 @@ export function createGitRemote(deps: {
         signal,
       })
     } catch (error) {
+      if (isTargetRefused(error)) return refused(403, `${host} is not an address that this session may connect to.`)
       return refused(502, `${host} could not be reached; try again.`, String(error))
     }
 

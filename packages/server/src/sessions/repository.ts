@@ -3,18 +3,17 @@
  * root that the operator lists. No user part, no port, no `.git`. Source: 30-cloud-agent-api §5, §14.
  */
 import { realpath } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { CorralError, invalidInput } from '@corral/protocol'
+import { invalidInput } from '@corral/protocol'
+import type { OutboundPolicy } from '../outbound/policy.ts'
 
 /** Hosts whose paths are the same in any case. */
 const caseless = new Set(['github.com', 'gitlab.com', 'bitbucket.org'])
 
 export type RepositoryPolicy = {
   localRoots: readonly string[]
-  /** `host` or `host:port` entries that may be private and may be spoken to over plain http. */
-  allowPrivateHosts: readonly string[]
+  outbound: Pick<OutboundPolicy, 'admit'>
 }
 
 export async function repositoryIdentity(
@@ -48,21 +47,16 @@ async function localIdentity(given: string, policy: RepositoryPolicy): Promise<s
 
 function remoteIdentity(given: string, policy: RepositoryPolicy): string {
   const scp = /^(?:[A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+):(?!\/)(.+)$/.exec(given)
-  const url = parseUrl(scp ? `https://${scp[1]}/${scp[2]}` : given)
-  if (url?.protocol === 'ssh:') return normalized(url.hostname, url.pathname, 'https:')
+  const named = parseUrl(scp ? `https://${scp[1]}/${scp[2]}` : given)
+  // Of a URL that is not for the web, the host is as it was typed.
+  const url = named?.protocol === 'ssh:' ? parseUrl(`https://${named.hostname}${named.pathname}`) : named
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw invalidInput('gitUrl', 'must be an https URL, git@host:path, or a local path that the operator allows')
   }
   if (url.username !== '' || url.password !== '') {
     throw invalidInput('gitUrl', 'must not carry a user or a password; give a token instead')
   }
-  const listed = policy.allowPrivateHosts.includes(url.host) || policy.allowPrivateHosts.includes(url.hostname)
-  if (
-    !listed &&
-    (url.protocol === 'http:' || isIP(url.hostname.replace(/^\[|\]$/g, '')) || url.hostname === 'localhost')
-  ) {
-    throw new CorralError('target_refused', { details: [{ path: 'gitUrl', message: 'is not allowed here' }] })
-  }
+  policy.outbound.admit(url, 'gitUrl')
   return normalized(url.host, url.pathname, url.protocol)
 }
 

@@ -10,6 +10,7 @@ import type { Database } from '../../database/transaction.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
 import { createLog } from '../../log/log.ts'
+import { createOutboundPolicy } from '../../outbound/policy.ts'
 import { createSessions } from '../../sessions/create.ts'
 import { createSink } from '../../sessions/sink.ts'
 import { testSecrets } from '../../sessions/testSecrets.ts'
@@ -65,7 +66,7 @@ export async function serveFace(options: {
     links,
     membership: identity.membership,
     ...testSecrets(),
-    repositories: { localRoots: [], allowPrivateHosts: [] },
+    repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
     wake,

@@ -11,6 +11,7 @@ import type { Caller } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
 import { createLog, type Log } from '../../log/log.ts'
+import { createOutboundPolicy } from '../../outbound/policy.ts'
 import { createSessions } from '../../sessions/create.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { createSink } from '../../sessions/sink.ts'
@@ -82,7 +83,7 @@ export async function serveStream(options: {
     links,
     membership: identity.membership,
     ...testSecrets(),
-    repositories: { localRoots: [], allowPrivateHosts: [] },
+    repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
     wake,
