@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
 import { type ServedStream, serveStream } from '../packages/server/src/faces/cloud-agent/testStream.ts'
-import { createIdentity } from '../packages/server/src/identity/identity.ts'
+import { addUser, identityOn } from '../packages/server/src/identity/testIdentity.ts'
 import { openLog } from '../packages/server/src/testing/log.ts'
 import { type Benchmark, byTurns, type Row } from './benchmark.ts'
 import type { FromViewers, ToViewers } from './viewers.ts'
@@ -20,7 +20,8 @@ export const fanOut: Benchmark = {
   name: 'fan-out',
   async run({ openDatabase }) {
     const { database } = await openLog(await openDatabase())
-    const identity = createIdentity({ database, nextAuthSecret: 'bench'.repeat(8), internalApiSecret: 'bench' })
+    const identity = identityOn(database)
+    await addUser(database.pool, 'user-1')
     await using face = await serveStream({ database, identity, userId: 'user-1' })
     const rows: Row[] = []
     for (const viewers of [1, 100, 1_000, 5_000]) rows.push(await measure(face, { viewers, batch: false }))

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { type ServedStream, serveStream } from '../packages/server/src/faces/cloud-agent/testStream.ts'
-import { createIdentity } from '../packages/server/src/identity/identity.ts'
+import { addUser, identityOn } from '../packages/server/src/identity/testIdentity.ts'
 import { delta, openLog } from '../packages/server/src/testing/log.ts'
 import { type Benchmark, byTurns, median, percentile } from './benchmark.ts'
 
@@ -19,7 +19,8 @@ export const latency: Benchmark = {
   async run({ openDatabase }) {
     const pool = await openDatabase()
     const { database } = await openLog(pool)
-    const identity = createIdentity({ database, nextAuthSecret: 'bench'.repeat(8), internalApiSecret: 'bench' })
+    const identity = identityOn(database)
+    await addUser(database.pool, 'user-1')
     await using face = await serveStream({ database, identity, userId: 'user-1' })
     const path: number[][] = []
     const insert: number[][] = []

@@ -165,6 +165,7 @@ export function createApp(deps: {
     sessions,
     log,
     tickets: identity.tickets,
+    standings: identity.standings,
     logger,
     allowedOrigins: config.allowedOrigins,
   })

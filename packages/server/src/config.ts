@@ -18,6 +18,8 @@ export const defaultTimers = {
   reconcilerPollMs: 1_000,
   /** How often PostgreSQL and the gateway are looked at. */
   caretakerMs: 1_000,
+  /** How often the keys, users and memberships behind live sockets are looked at. */
+  accessCheckMs: 1_000,
   commandMs: 5_000,
   sandboxStartMs: 120_000,
   /** A sandbox without a link is looked at this often. */

@@ -90,6 +90,7 @@ describe('a JWT of our own back ends', () => {
       cloudAgentSessionId: 'agent_00000000-0000-4000-8000-000000000000',
       kiloSessionId: 'ses_000000000000AAAAAAAAAAAAAA',
       organizationId: null,
+      credential: { kind: 'token' },
     })
     expect(await reasonOf(bearer(ticket))).toBe('unauthorized')
   })

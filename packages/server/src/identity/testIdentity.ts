@@ -1,6 +1,8 @@
 /** For tests: real users, organizations and keys in a database of their own, with known secrets. */
 import { SignJWT } from 'jose'
+import type { Pool } from 'pg'
 import { type Logger, pino } from 'pino'
+import { defaultTimers } from '../config.ts'
 import { createDatabase, type Database } from '../database/transaction.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
 import { type Auth, createAuth } from './auth.ts'
@@ -29,7 +31,7 @@ export async function testIdentity(): Promise<TestIdentity> {
   await pool.query(`insert into server (term, until) values (1, now() + interval '1 hour')`)
   const database = createDatabase({ pool, term: () => 1 })
   const auth = createAuth({ pool, secret: nextAuthSecret, baseUrl: 'http://localhost', logger: quietLogger })
-  const identity = createIdentity({ database, nextAuthSecret, internalApiSecret })
+  const identity = identityOn(database)
   const { userId, organizationId, apiKey } = await bootstrap({ auth, configuredKey: 'the-first-key-of-these-tests' })
   if (apiKey === undefined) throw new Error('the first start made no key')
 
@@ -51,6 +53,13 @@ export async function testIdentity(): Promise<TestIdentity> {
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   }
 }
+
+export const identityOn = (database: Database): Identity =>
+  createIdentity({ database, nextAuthSecret, internalApiSecret, timers: defaultTimers, logger: quietLogger })
+
+/** A user by row alone: nobody can sign in as them. */
+export const addUser = (pool: Pool, id: string) =>
+  pool.query('insert into "user" (id, name, email) values ($1, $1, $1)', [id])
 
 /** A JWT as a back end signs it, good for one minute; `changes` says how it differs from a good one. */
 export async function signedToken(

@@ -12,6 +12,7 @@ const subject: TicketSubject = {
   cloudAgentSessionId: 'agent_00000000-0000-4000-8000-000000000000',
   kiloSessionId: 'ses_000000000000AAAAAAAAAAAAAA',
   organizationId: null,
+  credential: { kind: 'key', id: 'a-key' },
 }
 let now = Date.now()
 const tickets = createTickets({ database, secret: nextAuthSecret, now: () => now })

@@ -7,11 +7,18 @@ import { type AgentSessionId, agentSessionIdSchema, type SessionId, sessionIdSch
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import type { Database } from '../database/transaction.ts'
+import type { Credential } from './caller.ts'
 import { derivedKey } from './derivedKey.ts'
 
 const lifeSeconds = 60
 /** Used nonces are kept for longer than their tickets, by more than the clocks of server and database may differ. */
 const cleaningIntervalMs = 10 * 60_000
+
+const credentialSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('key'), id: z.string() }),
+  z.strictObject({ kind: z.literal('sign-in'), id: z.string() }),
+  z.strictObject({ kind: z.literal('token') }),
+]) satisfies z.ZodType<Credential>
 
 const claimsSchema = z.object({
   type: z.literal('stream_ticket'),
@@ -20,6 +27,8 @@ const claimsSchema = z.object({
   kiloSessionId: agentSessionIdSchema,
   cloudAgentSessionId: sessionIdSchema,
   organizationId: z.string().optional(),
+  /** What the ticket was got with; the stream that it opens ends with it. */
+  credential: credentialSchema,
   nonce: z.string().min(1),
   /** Unix seconds. */
   iat: z.number(),
@@ -33,6 +42,7 @@ export type TicketSubject = {
   kiloSessionId: AgentSessionId
   cloudAgentSessionId: SessionId
   organizationId: string | null
+  credential: Credential
 }
 
 export type Tickets = {

@@ -73,7 +73,7 @@ export function cloudAgentFace(options: {
   }
 
   /** An organization that is given must be the session's. */
-  async function issueTicket(caller: Caller, id: SessionId, organizationId?: string) {
+  async function issueTicket(caller: Authenticated, id: SessionId, organizationId?: string) {
     const session = await sessions.access(caller, id)
     if (organizationId !== undefined && organizationId !== session.organizationId) {
       throw new CorralError('session_not_found')
@@ -84,6 +84,7 @@ export function cloudAgentFace(options: {
       kiloSessionId: session.agentSessionId,
       cloudAgentSessionId: session.id,
       organizationId: session.organizationId,
+      credential: caller.proof.credential,
     })
   }
 

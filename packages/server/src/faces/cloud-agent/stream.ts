@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import { WebSocketServer } from 'ws'
 import { isConnectionError } from '../../database/connect.ts'
 import type { Caller } from '../../identity/caller.ts'
+import type { Standing, Standings } from '../../identity/standings.ts'
 import type { Tickets } from '../../identity/tickets.ts'
 import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
@@ -39,12 +40,13 @@ export function createStream(options: {
   sessions: Pick<Sessions, 'access' | 'connected' | 'onDeleted'>
   log: Pick<Log, 'replay' | 'follow' | 'lastSeq' | 'knownKeys'>
   tickets: Pick<Tickets, 'verify' | 'consume'>
+  standings: Pick<Standings, 'holds' | 'watch'>
   /** Of browsers. Empty: the page's own, by its `Host`. */
   allowedOrigins: readonly string[]
   logger: Logger
   timers?: StreamTimers
 }): Stream {
-  const { sessions, log, tickets, allowedOrigins, logger, timers = defaultTimers } = options
+  const { sessions, log, tickets, standings, allowedOrigins, logger, timers = defaultTimers } = options
   const viewers = new Set<Viewer>()
   const webSockets = new WebSocketServer({
     noServer: true,
@@ -77,7 +79,9 @@ export function createStream(options: {
       return { status: 403, error: 'ticket_mismatch', message: 'The ticket is for another session or purpose.' }
     }
     const caller: Caller = { userId: claims.userId, botId: null, internal: false }
-    const { lastSeq } = await sessions.access(caller, request.session)
+    const { lastSeq, organizationId } = await sessions.access(caller, request.session)
+    const standing: Standing = { userId: claims.userId, organizationId, credential: claims.credential }
+    if (!(await standings.holds(standing))) return badTicket
     const unfit = await contradictsLog(request, lastSeq)
     if (unfit) return unfit
     if (!(await tickets.consume(claims.nonce, claims.exp))) return badTicket
@@ -87,7 +91,6 @@ export function createStream(options: {
       const viewer = serveViewer({
         socket: webSocket,
         transport: socket,
-        caller,
         request,
         sessions,
         log,
@@ -95,7 +98,11 @@ export function createStream(options: {
         logger,
       })
       viewers.add(viewer)
-      void viewer.ended.then(() => viewers.delete(viewer))
+      const forget = standings.watch(standing, () => viewer.close('accessEnded'))
+      void viewer.ended.then(() => {
+        forget()
+        viewers.delete(viewer)
+      })
     })
     return null
   }

@@ -93,6 +93,7 @@ export async function serveStream(options: {
     sessions,
     log,
     tickets: identity.tickets,
+    standings: identity.standings,
     allowedOrigins: options.allowedOrigins ?? [],
     logger: quietLogger,
     ...(options.timers && { timers: options.timers }),
@@ -112,6 +113,7 @@ export async function serveStream(options: {
       kiloSessionId: 'ses_0000000000000000000000000A',
       cloudAgentSessionId: session,
       organizationId: null,
+      credential: { kind: 'token' },
     })
     return issued.ticket
   }

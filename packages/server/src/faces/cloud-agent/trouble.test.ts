@@ -2,8 +2,7 @@ import { pino } from 'pino'
 import { afterAll, expect, test } from 'vitest'
 import { connect } from '../../database/connect.ts'
 import { createDatabase } from '../../database/transaction.ts'
-import { createIdentity } from '../../identity/identity.ts'
-import { internalApiSecret, nextAuthSecret, signedToken } from '../../identity/testIdentity.ts'
+import { identityOn, signedToken } from '../../identity/testIdentity.ts'
 import { bearer, expectRefusal, preparation, serveFace, testFace } from './testFace.ts'
 
 const logged: string[] = []
@@ -35,7 +34,7 @@ test('a fault of ours is told by a reference that the log knows, and by nothing 
 
 test('while the database is away, calls are unavailable and health is not', async () => {
   const database = createDatabase({ pool: connect('postgresql://nobody@localhost/none?host=/nowhere'), term: () => 1 })
-  const identity = createIdentity({ database, nextAuthSecret, internalApiSecret })
+  const identity = identityOn(database)
   await using away = await serveFace({ database, identity, logger })
   expectRefusal(await away.mutate('start', preparation, bearer('a-key')), 'unavailable')
   expectRefusal(await away.query('listSessions', {}, bearer(await signedToken('somebody'))), 'unavailable')
@@ -45,7 +44,7 @@ test('while the database is away, calls are unavailable and health is not', asyn
 
 test('a server that is not the active one is unavailable for what writes', async () => {
   const database = createDatabase({ pool: face.database.pool, term: () => null })
-  const identity = createIdentity({ database, nextAuthSecret, internalApiSecret })
+  const identity = identityOn(database)
   await using standBy = await serveFace({ database, identity, logger })
   expectRefusal(await standBy.mutate('start', preparation, bearer(face.operator.apiKey)), 'unavailable')
 })

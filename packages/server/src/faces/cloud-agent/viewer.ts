@@ -1,13 +1,12 @@
 /**
  * One viewer's socket, from 101 to its close: replay, one `connected` frame, then live, joined without hole or double.
  * Invariants: the next events are taken only when the last are in the hands of the operating system, so a slow viewer
- * costs a bounded memory and nobody else's time; a viewer that lost its access or does not answer is let go.
+ * costs a bounded memory and nobody else's time; a viewer that does not answer is let go.
  */
 import type { Duplex } from 'node:stream'
-import { type ConnectedFrame, CorralError } from '@corral/protocol'
+import type { ConnectedFrame } from '@corral/protocol'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
-import type { Caller } from '../../identity/caller.ts'
 import type { Frame } from '../../log/envelope.ts'
 import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
@@ -39,20 +38,18 @@ export function serveViewer(options: {
   socket: WebSocket
   /** What `socket` writes to. */
   transport: Duplex
-  caller: Caller
   request: StreamRequest
-  sessions: Pick<Sessions, 'access' | 'connected'>
+  sessions: Pick<Sessions, 'connected'>
   log: Pick<Log, 'replay' | 'follow' | 'lastSeq'>
   timers: StreamTimers
   logger: Logger
 }): Viewer {
-  const { socket, transport, caller, request, sessions, log, timers, logger } = options
+  const { socket, transport, request, sessions, log, timers, logger } = options
   const { session, filters, batch } = request
   /** Ends the live part; the socket is closed, or `endTime` has come. */
   const live = new AbortController()
   let endTimer: NodeJS.Timeout | undefined
   let goodbye: NodeJS.Timeout | undefined
-  let checking = false
 
   function close(why: StreamClose): void {
     live.abort()
@@ -119,25 +116,7 @@ export function serveViewer(options: {
     else endTimer = setTimeout(() => endAt(ms), Math.min(leftMs, longestTimerMs))
   }
 
-  /** Membership, key and user may have gone since the ticket was checked. */
-  async function checkAccess(): Promise<void> {
-    if (checking) return
-    checking = true
-    try {
-      await sessions.access(caller, session)
-    } catch (error) {
-      const gone = error instanceof CorralError && error.reason === 'session_not_found'
-      if (gone) close('accessEnded')
-      else logger.warn({ session, error }, 'the access of a viewer could not be checked; trying again soon')
-    } finally {
-      checking = false
-    }
-  }
-
-  const beat = setInterval(() => {
-    socket.ping()
-    void checkAccess()
-  }, timers.pingMs)
+  const beat = setInterval(() => socket.ping(), timers.pingMs)
   const silence = setTimeout(() => socket.terminate(), timers.silenceMs)
 
   socket.on('pong', () => silence.refresh())
