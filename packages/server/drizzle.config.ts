@@ -2,6 +2,6 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'postgresql',
-  schema: ['./src/database/schema.ts', './src/database/identityTables.ts'],
+  schema: ['./src/database/schema.ts', './src/database/identityTables.ts', './src/database/gitTables.ts'],
   out: './src/database/migrations',
 })

@@ -125,7 +125,7 @@ export function createApp(deps: {
       const wire = selection.kind === 'selected' ? selection.upstream.wires[0] : undefined
       return wire ?? 'openai-chat'
     },
-    author: { name: 'Corral', email: 'corral@localhost' },
+    author: config.gitAuthor,
     timers,
   })
   const sessionReconciler = createSessionReconciler({

@@ -71,11 +71,14 @@ const fileSchema = z.strictObject({
       z.string(),
       z.strictObject({
         url: z.string().optional(),
+        api: z.string().optional(),
+        kind: z.enum(['github', 'gitlab']).optional(),
         credential: z.strictObject({ username: z.string().optional(), token: z.string() }).optional(),
       }),
     )
     .default({}),
   defaultModel: z.string().optional(),
+  gitAuthor: z.strictObject({ name: z.string().min(1), email: z.string().min(1) }).optional(),
 })
 type ConfigFile = z.output<typeof fileSchema>
 
@@ -102,6 +105,9 @@ export type Config = {
   defaultUpstream: string | null
   defaultModel: string
   gitHosts: ConfigFile['gitHosts']
+  githubApp: { appId: string; privateKey: string } | null
+  /** Who commits in sandboxes. */
+  gitAuthor: { name: string; email: string }
   /** Of each sandbox. */
   sandboxLimits: { memoryBytes: number; processes: number; fileBytes: number }
   logLevel: string
@@ -158,6 +164,8 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     defaultUpstream: file.defaultUpstream ?? null,
     defaultModel: file.defaultModel ?? (named && defaultModels[named]) ?? scriptedModel,
     gitHosts: file.gitHosts,
+    githubApp: githubAppOf(env),
+    gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: { memoryBytes: 4 * 1024 ** 3, processes: 1024, fileBytes: 16 * 1024 ** 3 },
     logLevel: env.CORRAL_LOG_LEVEL || 'info',
     timers: shortenedTimers(env.CORRAL_TIMER_SCALE),
@@ -187,6 +195,17 @@ async function readConfigFile(): Promise<ConfigFile> {
   const parsed = fileSchema.safeParse(JSON.parse(text))
   if (parsed.success) return parsed.data
   throw new Error(`${path} is not valid: ${z.prettifyError(parsed.error)}`)
+}
+
+function githubAppOf(env: NodeJS.ProcessEnv): Config['githubApp'] {
+  const { GITHUB_APP_ID: appId, GITHUB_APP_PRIVATE_KEY: given } = env
+  if (!appId && !given) return null
+  // In one line, as environment files want it.
+  const privateKey = given?.replaceAll('\\n', '\n') ?? ''
+  if (!appId || !/^-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(privateKey.trim())) {
+    throw new Error('A GitHub App needs both GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, the latter in PEM form.')
+  }
+  return { appId, privateKey }
 }
 
 /** One switch shortens all timers, for tests of what happens when they fire. */

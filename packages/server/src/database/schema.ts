@@ -68,6 +68,7 @@ export type SessionConfiguration = {
   variant?: string
   githubRepo?: string
   gitUrl?: string
+  platform?: 'github' | 'gitlab'
   upstreamBranch?: string
   autoCommit: boolean
   condenseOnComplete: boolean

@@ -11,16 +11,22 @@ import type { Logger } from 'pino'
 import { Agent } from 'undici'
 import { createOutboundAgent } from '../outbound/agent.ts'
 import { createOutboundPolicy } from '../outbound/policy.ts'
+import { createSealing } from '../secrets/sealing.ts'
 import { createCallServer } from './callServer.ts'
+import { codeHostOf } from './codeHost.ts'
 import { createControlServer, drainGateway } from './control.ts'
 import type { GatewayConfig, GatewayTimeouts } from './gatewayConfig.ts'
 import { createGit } from './git.ts'
+import { createGitCredentials } from './gitCredentials.ts'
+import { createGithubApp, githubAppHost } from './githubApp.ts'
 import { createGitLocal } from './gitLocal.ts'
 import { createGitRemote } from './gitRemote.ts'
 import { createGrants } from './grants.ts'
 import { createModelCalls } from './modelCalls.ts'
 import { createModels } from './models.ts'
 import { takeSocket } from './ownSocket.ts'
+import { createOpenGitTokens } from './sessionSecret.ts'
+import { createTokenCache } from './tokenCache.ts'
 import { createUpstreams } from './upstreams.ts'
 
 export type Gateway = {
@@ -33,6 +39,8 @@ export type Gateway = {
 /** For whoever found the old socket just before another was renamed over it. */
 const lateCallerMs = 100
 const closeMs = 5_000
+/** GitHub's are good for an hour; a clone that begins at the end of this still has half of it. */
+const installationTokenMs = 30 * 60_000
 const watchMs = 2_000
 
 export async function startGateway({ config, log }: { config: GatewayConfig; log: Logger }): Promise<Gateway> {
@@ -47,6 +55,18 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     any: new Agent({ ...agentOptions(timeouts), connect: { timeout: timeouts.connectMs } }),
     checked: createOutboundAgent({ policy }, { ...agentOptions(timeouts), connectMs: timeouts.connectMs }),
   }
+  const sealing = createSealing({ key: Buffer.from(config.sealKey, 'base64') })
+  const credentials = createGitCredentials({
+    openTokens: createOpenGitTokens(sealing),
+    app: config.githubApp
+      ? createGithubApp({
+          ...config.githubApp,
+          api: codeHostOf(githubAppHost, config).api ?? '',
+          cache: createTokenCache({ pool, sealing, keepMs: installationTokenMs }),
+          log,
+        })
+      : null,
+  })
   const calls = createCallServer({
     log,
     silenceMs: timeouts.unknownTokenMs + timeouts.connectMs + timeouts.firstByteMs,
@@ -55,6 +75,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
       createGit({
         grants,
         policy: config,
+        credentials,
         localRoots: config.gitLocalRoots,
         remote: createGitRemote({ dispatchers: agents }),
         local: createGitLocal({ programPath: config.programPath, silenceMs: timeouts.firstByteMs }),

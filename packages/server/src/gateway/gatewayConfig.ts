@@ -18,6 +18,9 @@ const upstreamSchema = z.object({
 const gitHostSchema = z.object({
   /** Where the host is spoken to; `https://<host>` when left out. */
   url: z.url({ protocol: /^https?$/ }).optional(),
+  /** Base of its REST interface, where that is not the known one of its kind. */
+  api: z.url({ protocol: /^https?$/ }).optional(),
+  kind: z.enum(['github', 'gitlab']).optional(),
   /** Given out for the session's own repository alone. */
   credential: z.object({ username: z.string().default('x-access-token'), token: z.string().min(1) }).optional(),
 })
@@ -46,9 +49,12 @@ export const gatewayConfigSchema = z.object({
   /** Holds usage that waits for the database. */
   stateFolder: z.string(),
   databaseUrl: z.string(),
+  /** Base64 of the key under which the database's secrets are sealed. */
+  sealKey: z.base64(),
   upstreams: z.record(z.string().regex(/^[a-z0-9-]+$/), upstreamSchema).default({}),
   defaultUpstream: z.string().optional(),
   gitHosts: z.record(z.string(), gitHostSchema).default({}),
+  githubApp: z.object({ appId: z.string().min(1), privateKey: z.string().min(1) }).optional(),
   gitLocalRoots: z.array(z.string()).default([]),
   /** `host`, `host:port` or CIDR of git hosts that may have a private address. */
   allowPrivateHosts: z.array(z.string()).default([]),

@@ -9,10 +9,12 @@ import type { Logger } from 'pino'
 import { refuseGit } from './answers.ts'
 import type { CallFace } from './callServer.ts'
 import { rejoined } from './cgiHead.ts'
+import type { HostPolicy } from './codeHost.ts'
 import { nameOf } from './doorUrl.ts'
+import type { GitCredentials } from './gitCredentials.ts'
 import type { GitLocal } from './gitLocal.ts'
 import type { GitPassage, GitResult } from './gitPassage.ts'
-import { decideGit, type GitCall, type GitPolicy, readGitCall } from './gitPolicy.ts'
+import { decideGit, type GitCall, type GitDecision, readGitCall } from './gitPolicy.ts'
 import type { GitRemote } from './gitRemote.ts'
 import type { Grant, Grants } from './grants.ts'
 import { findLocalRepository } from './localRepository.ts'
@@ -24,13 +26,14 @@ type Entry = { allowed: boolean; status: number; ending?: string; sentence?: str
 
 export function createGit(deps: {
   grants: Grants
-  policy: GitPolicy
+  policy: HostPolicy
+  credentials: GitCredentials
   localRoots: readonly string[]
   remote: GitRemote
   local: GitLocal
   log: Pick<Logger, 'info'>
 }): CallFace {
-  const { grants, policy, localRoots, remote, local, log } = deps
+  const { grants, policy, credentials, localRoots, remote, local, log } = deps
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const began = performance.now()
@@ -72,7 +75,7 @@ export function createGit(deps: {
 
     let result: GitResult
     if (decision.kind === 'remote') {
-      result = await remote(decision, passage)
+      result = await passToHost(decision, grant, passage)
     } else {
       const repository = await findLocalRepository(decision.path, localRoots)
       if (!repository) return refuse(response, 404, 'there is no such repository below the folders of the operator.')
@@ -80,6 +83,29 @@ export function createGit(deps: {
     }
     if (result.ending !== 'refused') return { allowed: true, ...result }
     return { ...refuse(response, result.status, result.sentence), allowed: true, error: result.error }
+  }
+
+  /** A token of the App may have been revoked: the host's 401 drops it, and what has no body yet is asked once more. */
+  async function passToHost(
+    decision: Extract<GitDecision, { kind: 'remote' }>,
+    grant: Grant,
+    passage: GitPassage,
+  ): Promise<GitResult> {
+    const unavailable = ({ sentence, error }: { sentence: string; error: string }): GitResult => ({
+      ending: 'refused',
+      status: 502,
+      sentence,
+      error,
+    })
+    if (!decision.own) return remote(decision, null, passage)
+    const first = await credentials.of(grant, decision.codeHost)
+    if (first.kind === 'unavailable') return unavailable(first)
+    const result = await remote(decision, first.credential, passage)
+    const revoked = result.ending === 'refused' && result.hostStatus === 401 && first.credential?.from === 'app'
+    if (!revoked || passage.body !== null) return result
+    const second = await credentials.of(grant, decision.codeHost, first.credential ?? undefined)
+    if (second.kind === 'unavailable') return unavailable(second)
+    return remote(decision, second.credential, passage)
   }
 
   return { serves: (path) => path.startsWith('/git/'), answer }

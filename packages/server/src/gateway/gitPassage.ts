@@ -16,4 +16,10 @@ export type GitPassage = Omit<GitCall, 'repository'> & {
 /** The answer went out, or there is none and the caller still has to give one. */
 export type GitResult =
   | (Relayed & { status: number })
-  | { ending: 'refused'; status: number; sentence: string; error?: string }
+  | {
+      ending: 'refused'
+      status: number
+      sentence: string
+      error?: string /** What the host answered. */
+      hostStatus?: number
+    }

@@ -2,8 +2,8 @@
  * What a git request asks for, and whether it may. Pure. The session's own repository may be read and pushed, with the
  * credential of its host; others of its host, and of hosts that the operator lists, may be read without one.
  */
+import { type CodeHost, codeHostOf, type HostPolicy } from './codeHost.ts'
 import { isSameRepository, type Repository, repositoryAt, repositoryOf } from './doorUrl.ts'
-import type { GatewayConfig } from './gatewayConfig.ts'
 import type { Grant } from './grants.ts'
 
 /** Smart HTTP has two services, and two steps in each: the list of references, then the work. */
@@ -13,22 +13,16 @@ export type GitCall = {
   step: 'references' | 'work'
 }
 
-export type Credential = { username: string; token: string }
-
 export type GitDecision =
   | { kind: 'refused'; status: 403; sentence: string }
   | { kind: 'local'; path: string }
   | {
       kind: 'remote'
-      /** As the user knows it; `url` may lead to it by another name. */
-      host: string
+      codeHost: CodeHost
       url: string
-      credential: Credential | null
-      /** Hosts that the operator has set up may have any address; others have those of the outbound policy. */
-      reach: 'checked' | 'any'
+      /** The session's own repository: for this one alone is a credential added. */
+      own: boolean
     }
-
-export type GitPolicy = Pick<GatewayConfig, 'gitHosts'>
 
 /** Null for everything that is not one of the four requests of smart HTTP. */
 export function readGitCall(method: string | undefined, url: string): GitCall | null {
@@ -44,8 +38,8 @@ export function readGitCall(method: string | undefined, url: string): GitCall | 
 
 export function decideGit(
   { repository, service }: GitCall,
-  grant: Pick<Grant, 'repository'>,
-  policy: GitPolicy,
+  grant: Pick<Grant, 'repository' | 'platform'>,
+  policy: HostPolicy,
 ): GitDecision {
   const own = repositoryOf(grant.repository)
   const isOwn = isSameRepository(own, repository)
@@ -55,18 +49,22 @@ export function decideGit(
   if (repository.kind === 'local') return repository
 
   const { host, path } = repository
-  const listed = policy.gitHosts[host]
   const ownHost = own.kind === 'remote' && own.host === host
-  if (!listed && !ownHost) {
+  if (!policy.gitHosts[host] && !ownHost) {
     const sentence = `this session may not fetch from ${host}; the operator can list it in "gitHosts".`
     return { kind: 'refused', status: 403, sentence }
   }
-  const base = listed?.url?.replace(/\/+$/, '') ?? (ownHost ? new URL(grant.repository).origin : `https://${host}`)
+  const codeHost = codeHostOf(host, policy, ownHost ? ownHostOf(grant) : {})
   return {
     kind: 'remote',
-    host,
-    url: `${base}/${path.split('/').map(encodeURIComponent).join('/')}.git`,
-    credential: (isOwn && listed?.credential) || null,
-    reach: listed ? 'any' : 'checked',
+    codeHost,
+    url: `${codeHost.url}/${path.split('/').map(encodeURIComponent).join('/')}.git`,
+    own: isOwn,
   }
 }
+
+/** What a session's grant tells of the host of its repository. */
+export const ownHostOf = ({ repository, platform }: Pick<Grant, 'repository' | 'platform'>) => ({
+  origin: new URL(repository).origin,
+  platform,
+})

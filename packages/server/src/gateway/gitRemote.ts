@@ -1,9 +1,11 @@
 /**
- * Git on a host: the request passes through, with the credential when the policy gives one. Redirects are not followed,
+ * Git on a host: the request passes through, with the credential when there is one. Redirects are not followed,
  * since they would carry the credential elsewhere; what the host says about an error is not passed on.
  */
 import { type Dispatcher, request as send } from 'undici'
 import { isTargetRefused } from '../outbound/agent.ts'
+import type { CodeHost } from './codeHost.ts'
+import type { GitCredential } from './gitCredentials.ts'
 import type { GitPassage, GitResult } from './gitPassage.ts'
 import type { GitDecision } from './gitPolicy.ts'
 import { type Headers, relay } from './passThrough.ts'
@@ -13,10 +15,14 @@ const passedBack = ['content-type', 'content-encoding', 'content-length', 'cache
 
 type RemoteDecision = Extract<GitDecision, { kind: 'remote' }>
 
-export type GitRemote = (decision: RemoteDecision, passage: GitPassage) => Promise<GitResult>
+export type GitRemote = (
+  decision: RemoteDecision,
+  credential: GitCredential | null,
+  passage: GitPassage,
+) => Promise<GitResult>
 
-export function createGitRemote(deps: { dispatchers: Record<RemoteDecision['reach'], Dispatcher> }): GitRemote {
-  return async ({ host, url, credential, reach }, passage) => {
+export function createGitRemote(deps: { dispatchers: Record<CodeHost['reach'], Dispatcher> }): GitRemote {
+  return async ({ codeHost: { host, reach }, url }, credential, passage) => {
     const { service, step, headers, body, response, signal } = passage
     const refused = (status: number, sentence: string, error?: string): GitResult => ({
       ending: 'refused',
@@ -48,7 +54,7 @@ export function createGitRemote(deps: { dispatchers: Record<RemoteDecision['reac
     if (status !== 200) {
       // Reads what is left of a short answer, so that the connection can be used again.
       await answer.body.dump().catch(() => undefined)
-      return refused(...sentenceFor(status, host, credential !== null))
+      return { ...refused(...sentenceFor(status, host, credential !== null)), hostStatus: status }
     }
     response.writeHead(status, pick(answer.headers, passedBack))
     return { status, ...(await relay(answer.body, response, { signal })) }

@@ -18,6 +18,12 @@ export type Grant = {
   repository: string
   /** The one branch that it may push. */
   branch: string
+  /** What the caller has said of the repository's host. */
+  platform: 'github' | 'gitlab' | null
+  /** What of the session's configuration is secret; see `sessionSecret.ts`. */
+  sealed: Buffer | null
+  /** Of the GitHub App: those that are linked to the session's organization, while the user belongs to it, or to the user. */
+  installations: number[]
   /** As they were asked for: the session's model, and those of executions that wait or run. */
   models: string[]
   /** Null when none runs, or when the database is away and nobody knows. */
@@ -99,22 +105,36 @@ type GrantRow = {
   repository: string
   model: string
   upstream_branch: string | null
+  platform: 'github' | 'gitlab' | null
+  sealed: Buffer | null
+  installations: number[]
   open: { model: string; running: ExecutionId | null }[]
 }
 
-/** By `gateway_token_pkey`, then primary keys, then `execution_open`. A boot that is over has no valid tokens. */
+/**
+ * By `gateway_token_pkey`, then primary keys, `github_installation_organization` or `_user`, `member_user_organization`
+ * and `execution_open`. A boot that is over has no valid tokens.
+ */
 async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
   const { rows } = await pool.query<GrantRow>({
     name: 'gateway_grant',
     text: `
       select s.id as session_id, s.user_id, s.organization_id, s.repository,
         s.configuration ->> 'model' as model, s.configuration ->> 'upstreamBranch' as upstream_branch,
+        s.configuration ->> 'platform' as platform, c.sealed,
+        coalesce((
+          select jsonb_agg(i.installation_id) from github_installation i
+          where (s.organization_id is null and i.user_id = s.user_id)
+            or (i.organization_id = s.organization_id and exists (
+              select 1 from member m where m.user_id = s.user_id and m.organization_id = s.organization_id))
+        ), '[]') as installations,
         coalesce((
           select jsonb_agg(jsonb_build_object(
             'model', e.request ->> 'model', 'running', case when e.state = 'running' then e.id end))
           from execution e where e.session_id = s.id and e.state in ('queued', 'running')), '[]') as open
       from gateway_token t
         join session s on s.id = t.session_id and s.state <> 'deleted'
+        left join session_secret c on c.session_id = s.id
         join sandbox b on b.id = t.sandbox_id and b.boot_id = t.boot_id
       where t.hash = $1`,
     values: [hash],
@@ -128,6 +148,9 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     organizationId: row.organization_id,
     repository: row.repository,
     branch: row.upstream_branch ?? sessionBranch(sessionId),
+    platform: row.platform,
+    sealed: row.sealed,
+    installations: row.installations,
     models: [...new Set([row.model, ...row.open.map(({ model }) => model)])],
     runningExecution: row.open.find(({ running }) => running !== null)?.running ?? null,
   }

@@ -1,5 +1,5 @@
 /** For tests: a gateway over a database of its own, the scripted model behind it, and sessions that may call it. */
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer, type NetConnectOpts, type Server } from 'node:net'
@@ -20,6 +20,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { pino } from 'pino'
 import { Agent, type Dispatcher, request } from 'undici'
 import * as schema from '../database/schema.ts'
+import { createSealing } from '../secrets/sealing.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { type GatewaySettings, gatewayConfigSchema } from './gatewayConfig.ts'
@@ -27,6 +28,9 @@ import { issueGatewayToken } from './tokens.ts'
 
 /** What the operator has configured; it must be nowhere else. */
 export const operatorKey = 'sk-operator-3f1c9b'
+
+const sealKey = randomBytes(32)
+const sealing = createSealing({ key: sealKey })
 
 export type TestSession = { id: SessionId; token: string; running: ExecutionId | null }
 
@@ -47,6 +51,12 @@ export type TestGateway = AsyncDisposable & {
     model?: string
     upstreamBranch?: string
     running?: boolean
+    /** Null: a personal session. */
+    organizationId?: string | null
+    userId?: string
+    platform?: 'github' | 'gitlab'
+    /** What of its configuration is secret. */
+    secret?: { githubToken?: string; gitToken?: string }
   }): Promise<TestSession>
   /** A call through the door, as a program in the sandbox makes it. */
   call(path: string, options?: Partial<Dispatcher.RequestOptions>): Promise<Dispatcher.ResponseData>
@@ -75,6 +85,7 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
     controlSocket: join(folder, 'control', 'control.sock'),
     stateFolder: join(folder, 'state'),
     databaseUrl: database.url,
+    sealKey: sealKey.toString('base64'),
     ...given,
     upstreams: { scripted: { baseUrl: scripted.url, apiKey: operatorKey }, ...given.upstreams },
   }
@@ -105,20 +116,28 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
       model = 'scripted/demo',
       upstreamBranch,
       running,
+      organizationId = 'org-1',
+      userId = 'user-1',
+      platform,
+      secret,
     } = {}) {
       const id = newSessionId()
       const sandboxId = newSandboxId()
       const bootId = newBootId()
       await orm.insert(schema.sandbox).values({ id: sandboxId, name: id, driver: 'test', state: 'ready', bootId })
       await orm.insert(schema.session).values({
-        ...{ id, sandboxId, repository, state: 'open', userId: 'user-1', organizationId: 'org-1' },
+        ...{ id, sandboxId, repository, state: 'open', userId, organizationId },
         ...{ agentSessionId: newAgentSessionId(), agentKind: 'opencode', agentVersion: '1', title: 'Test' },
         configuration: {
-          ...{ prompt: 'p', mode: 'code', model, upstreamBranch, hasCallback: false },
+          ...{ prompt: 'p', mode: 'code', model, upstreamBranch, platform, hasCallback: false },
           ...{ autoCommit: false, condenseOnComplete: false, shallow: false, createdOnPlatform: 'test' },
           counts: { envVars: 0, secrets: 0, setupCommands: 0, mcpServers: 0 },
         },
       })
+      if (secret) {
+        const sealed = sealing.seal(JSON.stringify(secret), { table: 'session_secret', id })
+        await orm.insert(schema.sessionSecret).values({ sessionId: id, sealed, envelopes: {} })
+      }
       const runningId = running ? newExecutionId() : null
       if (runningId) {
         await orm.insert(schema.execution).values({
