@@ -18,7 +18,6 @@ export function authorize(caller: Authenticated, demand: Demand): void {
   if (!caller.proof.scopes.includes(demand.scope)) {
     throw new CorralError('insufficient_scope', {
       sentence: `This key lacks the scope ${demand.scope}; use one that has it.`,
-      details: { scope: demand.scope },
     })
   }
 }
@@ -32,7 +31,6 @@ export function authorizeRole(role: OrganizationRole | null, atLeast: Organizati
   if (rank(role) < rank(atLeast)) {
     throw new CorralError('role_required', {
       sentence: `Only ${atLeast === 'owner' ? 'an owner' : 'an owner or an admin'} of this organization may do that.`,
-      details: { role: atLeast },
     })
   }
 }

@@ -1,12 +1,13 @@
 /** For tests: the whole cloud-agent API on a port, over real sessions and a real log; no sandbox ever starts. */
 import { once } from 'node:events'
-import { type RefusalReason, refusals } from '@corral/protocol'
+import { type RefusalReason, refusals, scopeSchema } from '@corral/protocol'
 import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
+import type { Demand } from '../../identity/authorize.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
 import { createLog } from '../../log/log.ts'
@@ -15,6 +16,7 @@ import { createSessions } from '../../sessions/create.ts'
 import { createSink } from '../../sessions/sink.ts'
 import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
+import { createRouter } from './router.ts'
 import { cloudAgentFace } from './routes.ts'
 
 export type Answer = {
@@ -28,6 +30,10 @@ export type Answer = {
 
 export type ServedFace = AsyncDisposable & {
   url: string
+  /** What the router has, by its own word. */
+  procedures: Record<string, { type: 'query' | 'mutation' | 'subscription'; demand: Demand | undefined }>
+  /** `<method> <path>`, without those of the router. */
+  routes: string[]
   /** JSON unless `headers` say otherwise. */
   request(path: string, init?: RequestInit): Promise<Answer>
   mutate(procedure: string, input: unknown, headers?: Record<string, string>): Promise<Answer>
@@ -73,6 +79,7 @@ export async function serveFace(options: {
     timers: defaultTimers,
   })
   const app = cloudAgentFace({ sessions, identity, logger, version: '0.1.0' })
+  const router = createRouter({ sessions, health: () => ({ status: 'ok', timestamp: 0, version: '' }), logger })
   const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' })
   await once(server, 'listening')
   const address = server.address()
@@ -91,6 +98,13 @@ export async function serveFace(options: {
 
   return {
     url,
+    procedures: Object.fromEntries(
+      Object.entries(router._def.procedures).map(([name, { _def }]) => [
+        name,
+        { type: _def.type, demand: demandSchema.parse(_def.meta) },
+      ]),
+    ),
+    routes: app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`),
     request,
     mutate: (procedure, input, headers) =>
       request(`/trpc/${procedure}`, { method: 'POST', headers, body: JSON.stringify(input) }),
@@ -106,6 +120,9 @@ export async function serveFace(options: {
   }
 }
 
+const demandSchema: z.ZodType<Demand | undefined> = z
+  .strictObject({ scope: scopeSchema, internal: z.literal(true).optional() })
+  .optional()
 const details = z.array(z.object({ path: z.string(), message: z.string() })).optional()
 const reason = z.custom<RefusalReason>((value) => typeof value === 'string' && value in refusals)
 const trpcRefusal = z.object({

@@ -1,0 +1,120 @@
+/**
+ * For tests: every way into the server, with what it demands of its caller, what it is about, and how to call it.
+ * `authorization.test.ts` fails while a procedure or a route is not in here: add it, and it is held to the same rules
+ * as all others.
+ */
+import type { AgentSessionId, ExecutionId, RefusalReason, Scope, SessionId } from '@corral/protocol'
+import { type Answer, preparation, type ServedFace } from './testFace.ts'
+
+/** What a call may name. */
+export type Names = {
+  sessionId: SessionId
+  kiloSessionId: AgentSessionId
+  executionId: ExecutionId
+  organizationId: string
+}
+
+export type Demands = 'nothing' | Scope | 'internal'
+
+type About =
+  /** A session, which must be the caller's: `absent` is the answer when it is not there. */
+  | { about: 'session'; absent: RefusalReason | 'success'; execution?: 'execution_not_found' }
+  /** An organization, which the caller must belong to. */
+  | { about: 'organization'; absent: RefusalReason }
+  | { about: 'caller' }
+
+type Row = About & { demands: Demands; input?(names: Names): unknown }
+/** A route says how it is called; a procedure is known by its input. */
+type RouteRow = Omit<Row, 'input'> & About & { path?(names: Names): string; body?(names: Names): unknown }
+
+const read = { demands: 'sessions:read', about: 'session', absent: 'session_not_found' } as const
+const write = { demands: 'sessions:write', about: 'session', absent: 'session_not_found' } as const
+const execution = 'execution_not_found' as const
+const session = ({ sessionId }: Names) => ({ sessionId })
+const prepared = ({ organizationId }: Names) => ({ ...preparation, kilocodeOrganizationId: organizationId })
+
+/** By name. An alias has a row of its own. */
+export const procedures: Record<string, Row> = {
+  health: { demands: 'nothing', about: 'caller' },
+
+  prepareSession: { demands: 'internal', about: 'organization', absent: 'organization_not_found', input: prepared },
+  start: { demands: 'sessions:write', about: 'organization', absent: 'organization_not_found', input: prepared },
+  initiateFromPreparedSession: { ...write, input: session },
+  initiateFromKilocodeSessionV2: { ...write, input: session },
+  sendMessage: { ...write, input: ({ sessionId }) => ({ sessionId, prompt: 'Hello' }) },
+  sendMessageV2: { ...write, input: ({ sessionId }) => ({ sessionId, prompt: 'Hello' }) },
+  updateExecution: {
+    ...write,
+    execution,
+    input: ({ sessionId, executionId }) => ({ sessionId, executionId, prompt: 'Hello' }),
+  },
+  interruptSession: {
+    ...write,
+    execution,
+    input: ({ sessionId, executionId }) => ({ sessionId, executionId }),
+  },
+  deleteSession: { ...write, absent: 'success', input: session },
+
+  getSession: { ...read, input: ({ kiloSessionId }) => ({ kiloSessionId }) },
+  listSessions: {
+    demands: 'sessions:read',
+    about: 'organization',
+    absent: 'organization_not_found',
+    input: ({ organizationId }) => ({ kilocodeOrganizationId: organizationId }),
+  },
+  getMessageResult: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  getDiff: { ...read, input: session },
+  getTiming: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+}
+
+/** By method and path, as the server has them. */
+export const routes: Record<string, RouteRow> = {
+  'GET /health': { demands: 'nothing', about: 'caller' },
+  'POST /api/cloud-agent/sessions/prepare': {
+    demands: 'sessions:write',
+    about: 'organization',
+    absent: 'organization_not_found',
+    body: prepared,
+  },
+  'POST /api/cloud-agent/sessions/stream-ticket': {
+    ...read,
+    body: ({ sessionId }) => ({ cloudAgentSessionId: sessionId }),
+  },
+  'GET /api/session/:id/export': { ...read, path: ({ kiloSessionId }) => `/api/session/${kiloSessionId}/export` },
+}
+
+type Headers = Record<string, string>
+export type Way = Exclude<About, { about: 'caller' }> & {
+  name: string
+  demands: Demands
+  call(headers: Headers, names: Names): Promise<Answer>
+  /** With an input that no schema takes. */
+  nonsense(headers: Headers): Promise<Answer>
+}
+export type OpenWay = { name: string; about: 'caller'; demands: Demands; call: Way['call']; nonsense: Way['nonsense'] }
+
+/** `isMutation` by the router's own word. */
+export function everyWay(face: ServedFace, isMutation: (procedure: string) => boolean): (Way | OpenWay)[] {
+  return [
+    ...Object.entries(procedures).map(([name, { input, ...row }]) => {
+      const ask = isMutation(name) ? face.mutate : face.query
+      return {
+        ...row,
+        name,
+        call: (headers: Headers, names: Names) => ask(name, input?.(names), headers),
+        nonsense: (headers: Headers) => ask(name, { nonsense: true }, headers),
+      }
+    }),
+    ...Object.entries(routes).map(([name, { path, body, ...row }]) => {
+      const [method = '', pattern = ''] = name.split(' ')
+      const send = (to: string, headers: Headers, content: unknown) =>
+        face.request(to, { method, headers, ...(method === 'GET' ? {} : { body: JSON.stringify(content) }) })
+      return {
+        ...row,
+        name,
+        call: (headers: Headers, names: Names) => send(path?.(names) ?? pattern, headers, body?.(names)),
+        nonsense: (headers: Headers) => send(pattern, headers, { nonsense: true }),
+      }
+    }),
+  ]
+}
