@@ -63,16 +63,6 @@ const ways: [name: string, call: (key: string, names: Names) => ReturnType<typeo
 ]
 
 describe("another's session", () => {
-  test.each(ways)('looks to %s like one that never existed', async (_, call) => {
-    const absent = await call(stranger.apiKey, never)
-    expectRefusal(absent, 'session_not_found')
-    expect(await call(stranger.apiKey, namesOf(personal))).toEqual(absent)
-    expect(await call(stranger.apiKey, namesOf(shared))).toEqual(absent)
-    expect(await call(colleague.apiKey, namesOf(shared)), 'sessions are not shared within an organization').toEqual(
-      absent,
-    )
-  })
-
   test('is not deleted by an answer that says success', async () => {
     const remove = (sessionId: string) => face.mutate('deleteSession', { sessionId }, bearer(stranger.apiKey))
     expect(await remove(personal.cloudAgentSessionId)).toEqual(await remove(never.sessionId))

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { ConnectedFrame, Envelope, SessionId, StreamFrame } from '@corral/protocol'
+import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
 import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
@@ -50,7 +51,7 @@ type DialOptions = { protocols?: string[]; headers?: Record<string, string>; ori
 
 /** With users, organizations and keys in a database of its own. */
 export async function testStream(
-  options: { timers?: StreamTimers; allowedOrigins?: string[] } = {},
+  options: { timers?: StreamTimers; allowedOrigins?: string[]; logger?: Logger } = {},
 ): Promise<ServedStream & TestIdentity> {
   const world = await testIdentity()
   const served = await serveStream({ ...world, userId: world.operator.userId, ...options })
@@ -67,16 +68,17 @@ export async function serveStream(options: {
   userId: string
   timers?: StreamTimers
   allowedOrigins?: string[]
+  logger?: Logger
 }): Promise<ServedStream> {
-  const { database, identity, userId } = options
+  const { database, identity, userId, logger = quietLogger } = options
   const wake = () => undefined
   const log = createLog({
     database,
     sink: createSink({ timers: defaultTimers, wake }),
     redact: (_session, events) => events,
-    logger: quietLogger,
+    logger,
   })
-  const links = createLinks({ database, offer: log.offer, changed: wake, logger: quietLogger })
+  const links = createLinks({ database, offer: log.offer, changed: wake, logger })
   const sessions = createSessions({
     database,
     log,
@@ -95,7 +97,7 @@ export async function serveStream(options: {
     tickets: identity.tickets,
     standings: identity.standings,
     allowedOrigins: options.allowedOrigins ?? [],
-    logger: quietLogger,
+    logger,
     ...(options.timers && { timers: options.timers }),
   })
   const server = createServer((_request, response) => response.writeHead(404).end())
