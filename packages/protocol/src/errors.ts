@@ -79,4 +79,7 @@ export class CorralError extends Error {
 }
 
 export const invalidInput = (path: string, message: string): CorralError =>
-  new CorralError('invalid_input', { details: [{ path, message }] satisfies InputDetail[] })
+  new CorralError('invalid_input', {
+    sentence: `${path}: ${message}.`,
+    details: [{ path, message }] satisfies InputDetail[],
+  })

@@ -7,7 +7,10 @@ import type {
   AgentSessionId,
   ExecutionId,
   FailureReason,
+  Permissions,
+  PullRequestRequest,
   SandboxId,
+  SecretEnvelope,
   StreamEventType,
   WorkspaceDiff,
 } from '@corral/protocol'
@@ -57,9 +60,6 @@ export const sessionActivity = pgSequence('session_activity')
 export const sessionStates = ['unprepared', 'prepared', 'open', 'deleted'] as const
 export type SessionState = (typeof sessionStates)[number]
 
-/** A secret as its sender has encrypted it; the key that opens it is not in the database. */
-export type SecretEnvelope = { encryptedData: string; encryptedDEK: string; algorithm: string; version: number }
-
 /** What a session was prepared with, as far as it is shown; what may be secret is in `sessionSecret`, and counted here. */
 export type SessionConfiguration = {
   prompt: string
@@ -74,6 +74,12 @@ export type SessionConfiguration = {
   condenseOnComplete: boolean
   shallow: boolean
   appendSystemPrompt?: string
+  pullRequest?: PullRequestRequest
+  permissions?: Permissions
+  fallbackModels?: string[]
+  timeoutMs?: number
+  /** Another name for the branch that work lands on than `session/<id>`. */
+  sessionBranch?: string
   createdOnPlatform: string
   counts: { envVars: number; secrets: number; setupCommands: number; mcpServers: number }
   hasCallback: boolean

@@ -19,6 +19,7 @@ import type { Log } from '../log/log.ts'
 import { lockOwned } from './access.ts'
 import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
+import { refuseUnbuilt } from './unbuilt.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect
@@ -56,6 +57,9 @@ export function createAdmission(deps: {
   }
 
   async function send(caller: Caller, id: SessionId, input: SendInput): Promise<Ack> {
+    refuseUnbuilt(input)
+    const { prompt } = input
+    if (prompt === undefined) throw invalidInput('prompt', 'is required')
     if (input.model !== undefined) await requireModel(input.model)
     const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })
     return database.transaction(async (tx) => {
@@ -70,7 +74,7 @@ export function createAdmission(deps: {
         if (known) return ackOf(row, known)
       }
       const queued = await queue.add(tx, row, {
-        prompt: input.prompt,
+        prompt,
         request: await requestOf(tx, row, input),
         clientId: input.clientId ?? null,
         clientHash,

@@ -20,6 +20,7 @@ import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
 import { countsOf, type SealedConfigurations, type SecretConfiguration } from './sealedConfiguration.ts'
+import { refuseUnbuilt } from './unbuilt.ts'
 
 export function createPreparation(deps: {
   database: Database
@@ -36,6 +37,8 @@ export function createPreparation(deps: {
   const { database, queue } = deps
 
   async function prepare(caller: Caller, input: PrepareSessionInput, initiateToo: boolean) {
+    refuseForeign(caller, input)
+    refuseUnbuilt(input)
     if (input.kilocodeOrganizationId && !(await deps.membership(caller.userId, input.kilocodeOrganizationId))) {
       throw new CorralError('organization_not_found')
     }
@@ -55,7 +58,7 @@ export function createPreparation(deps: {
           state: initiateToo ? 'open' : 'prepared',
           userId: caller.userId,
           organizationId: input.kilocodeOrganizationId ?? null,
-          botId: caller.botId,
+          botId: input.botId ?? caller.botId,
           agentSessionId: newAgentSessionId(),
           agentKind: agent.kind,
           agentVersion: agent.version,
@@ -114,6 +117,14 @@ export function createPreparation(deps: {
   }
 }
 
+/** Some members only our own back ends may say. */
+function refuseForeign(caller: Caller, input: PrepareSessionInput): void {
+  if (caller.internal) return
+  for (const member of ['sessionBranch', 'botId'] as const) {
+    if (input[member] !== undefined) throw invalidInput(member, 'needs the internal key')
+  }
+}
+
 /** What reads may show. */
 function shownConfiguration(input: PrepareSessionInput): SessionConfiguration {
   return {
@@ -128,6 +139,12 @@ function shownConfiguration(input: PrepareSessionInput): SessionConfiguration {
     condenseOnComplete: input.condenseOnComplete ?? false,
     shallow: input.shallow ?? false,
     appendSystemPrompt: input.appendSystemPrompt,
+    platform: input.platform,
+    pullRequest: input.pullRequest,
+    permissions: input.permissions,
+    fallbackModels: input.fallbackModels,
+    timeoutMs: input.timeoutMs,
+    sessionBranch: input.sessionBranch,
     createdOnPlatform: input.createdOnPlatform ?? 'cloud-agent',
     ...countsOf(secretConfiguration(input)),
   }
@@ -138,7 +155,10 @@ function secretConfiguration(input: PrepareSessionInput): SecretConfiguration {
   return {
     envVars: input.envVars ?? {},
     setupCommands: input.setupCommands ?? [],
-    mcpServers: {},
-    encryptedSecrets: {},
+    githubToken: input.githubToken,
+    gitToken: input.gitToken,
+    mcpServers: input.mcpServers ?? {},
+    callbackTarget: input.callbackTarget,
+    encryptedSecrets: input.encryptedSecrets ?? {},
   }
 }

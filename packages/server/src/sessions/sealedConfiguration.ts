@@ -2,10 +2,10 @@
  * What of a session's configuration may be secret: sealed in a row of its own, and opened here and nowhere else. Reads
  * never come here: what they show is counted in the session's row.
  */
-import type { SessionId } from '@corral/protocol'
+import type { SecretEnvelope, SessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
 import { z } from 'zod'
-import { type SecretEnvelope, type SessionConfiguration, sessionSecret } from '../database/schema.ts'
+import { type SessionConfiguration, sessionSecret } from '../database/schema.ts'
 import type { Orm, Tx } from '../database/transaction.ts'
 import type { Sealing } from '../secrets/sealing.ts'
 

@@ -1,4 +1,4 @@
-import { newExecutionId, newSessionId, refusals } from '@corral/protocol'
+import { newExecutionId, newSessionId } from '@corral/protocol'
 import { afterAll, describe, expect, test } from 'vitest'
 import { internalApiSecret, signedToken } from '../../identity/testIdentity.ts'
 import { laterProcedures } from './laterProcedures.ts'
@@ -166,7 +166,7 @@ describe('inputs', () => {
       status: 400,
       reason: 'invalid_input',
       error: 'invalid_input',
-      detail: refusals.invalid_input.sentence,
+      detail: 'more: is not known (and 1 more; see details).',
       details: [
         { path: 'more', message: 'is not known' },
         { path: 'organizationId', message: 'differs from kilocodeOrganizationId' },

@@ -47,7 +47,11 @@ function protocolRefusal(error: TRPCError, path: string | undefined): CorralErro
 
 /** Names each member that is wrong, and each that is unknown; never repeats a value. */
 export function inputRefusal(error: ZodError): CorralError {
-  return new CorralError('invalid_input', { details: error.issues.flatMap((issue) => detailsOf(issue)) })
+  const details = error.issues.flatMap((issue) => detailsOf(issue))
+  const [first] = details
+  const more = details.length > 1 ? ` (and ${details.length - 1} more; see details)` : ''
+  const sentence = first ? `${first.path}: ${first.message}${more}.` : undefined
+  return new CorralError('invalid_input', { sentence, details })
 }
 
 function detailsOf(issue: z.core.$ZodIssue): InputDetail[] {
