@@ -25,6 +25,7 @@ import { createGrants } from './grants.ts'
 import { createModelCalls } from './modelCalls.ts'
 import { createModels } from './models.ts'
 import { takeSocket } from './ownSocket.ts'
+import { createRest } from './rest.ts'
 import { createOpenGitTokens } from './sessionSecret.ts'
 import { createTokenCache } from './tokenCache.ts'
 import { createUpstreams } from './upstreams.ts'
@@ -81,6 +82,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
         local: createGitLocal({ programPath: config.programPath, silenceMs: timeouts.firstByteMs }),
         log,
       }),
+      createRest({ grants, policy: config, credentials, dispatchers: agents, log }),
     ],
   })
 

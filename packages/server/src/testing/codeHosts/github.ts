@@ -116,8 +116,10 @@ export async function startGithub(options: {
     }
 
     async function createPull(fullName: string): Promise<void> {
-      const { title, head, base, body, draft } = await bodyOf(request)
-      const label = `${fullName.split('/')[0]}:${head}`
+      const { title, head: given, base, body, draft } = await bodyOf(request)
+      const owner = fullName.split('/')[0] ?? ''
+      const head = String(given).replace(`${owner}:`, '')
+      const label = `${owner}:${head}`
       if (pulls.some((one) => one.head.label === label && one.state === 'open')) {
         return answerWith(response, 422, {
           message: 'Validation Failed',
@@ -128,7 +130,7 @@ export async function startGithub(options: {
       const number = pulls.length + 1
       const made = pullRequest({
         ...{ htmlUrl: `https://github.com/${fullName}/pull/${number}`, fullName, number, title: String(title) },
-        ...{ head: String(head), base: String(base), body: String(body), draft: draft === true },
+        ...{ head, base: String(base), body: String(body), draft: draft === true },
       })
       pulls.push(made)
       answerWith(response, 201, made)
