@@ -19,6 +19,10 @@ export type MessageId = `msg_${string}`
 export type PartId = `prt_${string}`
 /** `sbx_<uuid>`: our key of a sandbox. Its name on the wire is made by `sandboxName`. */
 export type SandboxId = `sbx_${string}`
+/** `dlv_<ulid>`: one callback and all attempts to deliver it. */
+export type DeliveryId = `dlv_${string}`
+/** `key_<ulid>`: what callbacks are signed with. */
+export type CallbackKeyId = `key_${string}`
 /** One life of a sandbox, from start to stop. */
 export type BootId = `boot_${string}`
 
@@ -38,6 +42,7 @@ export const executionIdSchema = z
 export const newSessionId = (): SessionId => `agent_${crypto.randomUUID()}`
 export const newSandboxId = (): SandboxId => `sbx_${crypto.randomUUID()}`
 export const newBootId = (): BootId => `boot_${crypto.randomUUID()}`
+export const newCallbackKeyId = (): CallbackKeyId => `key_${ulid()}`
 export const newExecutionId = (): ExecutionId => `exec_${ulid()}`
 export const newAgentSessionId = (): AgentSessionId => `ses_${opencodeTail()}`
 export const newMessageId = (): MessageId => `msg_${opencodeTail()}`

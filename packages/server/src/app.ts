@@ -9,6 +9,7 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import type { AgentStore } from './agents/store.ts'
+import { createCallbacks } from './callbacks/callbacks.ts'
 import type { Config } from './config.ts'
 import type { Term } from './database/term.ts'
 import type { Database } from './database/transaction.ts'
@@ -29,6 +30,7 @@ import { createSealing } from './secrets/sealing.ts'
 import { createAgentChoice } from './sessions/agents.ts'
 import { createCommands } from './sessions/commands.ts'
 import { createSessions } from './sessions/create.ts'
+import { reportOf } from './sessions/executionReads.ts'
 import { createSessionReconciler } from './sessions/reconcile.ts'
 import { createSandboxOfSession } from './sessions/sandboxes.ts'
 import { createSealedConfigurations } from './sessions/sealedConfiguration.ts'
@@ -71,9 +73,13 @@ export function createApp(deps: {
   const sealed = createSealedConfigurations({ sealing })
   const wakeSessions = () => sessionReconciler.poke()
 
+  const callbacks = createCallbacks({
+    ...{ database, sealing, outbound, timers, logger, version },
+    report: reportOf,
+  })
   const log = createLog({
     database,
-    sink: deathPoints.sink(createSink({ timers, wake: wakeSessions })),
+    sink: deathPoints.sink(createSink({ timers, callbacks: callbacks.owe, wake: wakeSessions })),
     redact: (_session, events) => events,
     logger,
   })
@@ -133,6 +139,7 @@ export function createApp(deps: {
     log,
     links,
     commands,
+    callbacks,
     requestSandbox: sandboxOf.requestSandbox,
     requestStop: fleet.requestStop,
     removeSandbox: fleet.remove,
@@ -148,6 +155,7 @@ export function createApp(deps: {
     links,
     membership: identity.membership,
     sealed,
+    callbackTargets: callbacks.targets,
     digest: sealing.digest,
     repositories: { localRoots: config.gitLocalRoots, outbound },
     chooseAgent: agentChoice.choose,
@@ -191,6 +199,7 @@ export function createApp(deps: {
       })
       fleet.reconciler.poke()
       sessionReconciler.poke()
+      callbacks.poke()
       const address = server.address()
       const port = typeof address === 'object' && address ? address.port : config.port
       return {
@@ -203,7 +212,7 @@ export function createApp(deps: {
       server?.close()
       server?.closeIdleConnections()
       await stream.close()
-      await Promise.all([sessionReconciler.close(), fleet.reconciler.close()])
+      await Promise.all([sessionReconciler.close(), fleet.reconciler.close(), callbacks.close()])
       await links.close()
       await log.close()
       watch.close()

@@ -41,6 +41,14 @@ export const defaultTimers = {
   pushMs: 60_000,
   /** From an execution's end to the compaction of its events. */
   compactionMs: 60_000,
+  /** One attempt of a callback, from the look-up of the name to the status. */
+  callbackAttemptMs: 10_000,
+  /** To the second attempt; each further wait is twice the one before. */
+  callbackRetryMs: 60_000,
+  /** How long a callback that is over stays listed. */
+  callbackKeepMs: 30 * 24 * 60 * 60_000,
+  /** How long a signing key that was replaced signs on. */
+  callbackKeyMs: 24 * 60 * 60_000,
   agentIdleMs: 15 * 60_000,
   sandboxIdleMs: 30 * 60_000,
   sandboxGraceMs: 5_000,

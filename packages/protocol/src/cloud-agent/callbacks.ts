@@ -3,11 +3,13 @@
  * 30-cloud-agent-api §14.
  */
 import { z } from 'zod'
+import type { CallbackKeyId, DeliveryId, ExecutionId } from '../ids.ts'
 import { cursor, headers, httpUrl, organizationId, text, wholeNumber } from './fields.ts'
 import { sessionNamed, sessionNames } from './names.ts'
 
-/** What we say ourselves in a delivery. */
-const ourHeaders = /^(host|content-.*|transfer-encoding|connection|webhook-.*|x-corral-.*)$/i
+/** What we say ourselves in a delivery, and what is about the connection and not about the request. */
+const ourHeaders =
+  /^(host|content-.*|transfer-encoding|connection|webhook-.*|x-corral-.*|keep-alive|te|trailer|upgrade|expect|date|proxy-.*)$/i
 export const callbackHeaders = headers.superRefine((given, context) => {
   for (const name of Object.keys(given)) {
     if (ourHeaders.test(name)) context.addIssue({ code: 'custom', path: [name], message: 'is set by Corral itself' })
@@ -23,6 +25,20 @@ export type CallbackTarget = z.infer<typeof callbackTargetSchema>
 
 export const deliveryStates = ['waiting', 'pending', 'delivered', 'dead'] as const
 export type DeliveryState = (typeof deliveryStates)[number]
+
+/** One try; `at` is Unix milliseconds. `error` where no status came: `timeout`, `connection_refused`, … */
+export type CallbackAttempt = { at: number; status?: number; error?: string }
+export type CallbackView = {
+  deliveryId: DeliveryId
+  executionId: ExecutionId
+  /** `waiting` for the end of finalization, `pending` until it is one of the others. */
+  state: DeliveryState
+  /** The newest at the end. */
+  attempts: CallbackAttempt[]
+}
+export type CallbackList = { callbacks: CallbackView[]; nextCursor: string | null }
+/** What an owner's callbacks are signed with; `secret` is `whsec_…`. `expiresAt` once another has taken its place. */
+export type CallbackKey = { keyId: CallbackKeyId; secret: string; createdAt: number; expiresAt?: number }
 
 export const listCallbacksInput = sessionNamed(
   z.strictObject({

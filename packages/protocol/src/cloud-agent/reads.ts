@@ -13,6 +13,7 @@ import {
   sessionIdSchema,
 } from '../ids.ts'
 import type { workspaceDiffSchema } from '../link.ts'
+import type { CallbackView } from './callbacks.ts'
 import { agentKind, cursor, gitUrl, organizationId, wholeNumber } from './fields.ts'
 import { named, namesAgree, namesAgreeMessage, sessionNamed, sessionNames } from './names.ts'
 
@@ -63,6 +64,7 @@ export type MessageResult = {
   failure?: ExecutionFailure
   assistant?: { messageId: string; text: string }
   finalization?: unknown[]
+  callback?: Pick<CallbackView, 'state' | 'attempts'>
 }
 /** `getSession`, and each entry of `listSessions` without `prompt`. Times are Unix milliseconds. */
 export type SessionView = {

@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import type { Database, Tx } from './transaction.ts'
 
 export type Claim = {
-  /** As in the table: a UUID for sessions, text for sandboxes. */
+  /** As in the table: a UUID for sessions, text for the others. */
   key: string
   claimNo: number
   /** `wakeNo` as of the last look; the wait that follows counts only if it has not moved. */
@@ -21,20 +21,25 @@ export type Reconciler = {
   close(): Promise<void>
 }
 
-const concurrency = 16
+/** What can be reconciled. */
+type Table = 'session' | 'sandbox' | 'callback'
+
+const defaultConcurrency = 16
 /** A row that never comes to a wait is a defect; it is put off and logged instead of spinning. */
 const maxSteps = 50
 const troubleDelayMs = 2_000
 
 export function createReconciler(options: {
   database: Database
-  table: 'session' | 'sandbox'
+  table: Table
+  /** How many rows are worked on at a time. */
+  concurrency?: number
   /** Looks at the row and does one thing; `'again'` to be asked at once, or until when to wait. */
   step(claim: Claim): Promise<'again' | { until: Date | null }>
   timers: { claimMs: number; reconcilerPollMs: number }
   logger: Logger
 }): Reconciler {
-  const { database, table, step, timers, logger } = options
+  const { database, table, concurrency = defaultConcurrency, step, timers, logger } = options
   const underWay = new Map<string, Promise<void>>()
   let closed = false
   let looking = false
@@ -150,7 +155,7 @@ export function createReconciler(options: {
  */
 export async function freeClaims(database: Database): Promise<void> {
   await database.transaction(async ({ client }) => {
-    for (const table of ['session', 'sandbox']) {
+    for (const table of ['session', 'sandbox', 'callback'] satisfies Table[]) {
       await client.query(`update ${table} set claim_until = null where wake_at is not null and claim_until is not null`)
     }
   })
@@ -165,7 +170,7 @@ class ClaimLost extends Error {
 }
 
 /** Locks the row for the transaction that writes an effect's result, if the claim is still ours. */
-export async function holdClaim(tx: Tx, table: 'session' | 'sandbox', claim: Claim): Promise<void> {
+export async function holdClaim(tx: Tx, table: Table, claim: Claim): Promise<void> {
   const { rowCount } = await tx.client.query({
     name: `hold_claim_${table}`,
     text: `select 1 from ${table} where id = $1 and claim_no = $2 for update`,

@@ -1,5 +1,6 @@
 /** Puts the parts of `Sessions` together: preparation, admission, reads, endings, each in its own file. */
 import type { SessionId } from '@corral/protocol'
+import type { CallbackTargets } from '../callbacks/target.ts'
 import type { Timers } from '../config.ts'
 import type { Database } from '../database/transaction.ts'
 import type { Membership } from '../identity/caller.ts'
@@ -22,6 +23,7 @@ export function createSessions(deps: {
   membership: Membership
   repositories: RepositoryPolicy
   sealed: SealedConfigurations
+  callbackTargets: CallbackTargets
   /** A keyed digest of content that may hold secrets. */
   digest(content: string): string
   chooseAgent: Parameters<typeof createPreparation>[0]['chooseAgent']

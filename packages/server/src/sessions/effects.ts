@@ -5,6 +5,7 @@
  */
 import type { SandboxId } from '@corral/protocol'
 import type { Logger } from 'pino'
+import type { Callbacks } from '../callbacks/callbacks.ts'
 import type { Timers } from '../config.ts'
 import type { Claim } from '../database/reconciler.ts'
 import type { Database, Tx } from '../database/transaction.ts'
@@ -24,6 +25,7 @@ export type EffectDependencies = {
   log: Pick<Log, 'appendIn' | 'compactIn'>
   links: Links
   commands: Commands
+  callbacks: Pick<Callbacks, 'owe' | 'fixBodies'>
   /** Makes (or finds) the sandbox row of a session and asks for its start; under the locks of the transaction. */
   requestSandbox(tx: Tx, look: SessionLook): Promise<SandboxId>
   /** Asks for its end. */

@@ -54,6 +54,7 @@ export async function giveUpFinalization(
   const { look } = at
   await at.write(async (tx) => {
     await tx.orm.update(execution).set({ finalization: 'done' }).where(eq(execution.id, executionId))
+    await deps.callbacks.owe.finalized(tx, executionId)
     await deps.log.appendIn(tx, look.session.id, [
       statusEvent(
         { message: 'Committing and pushing took too long; the work stays in the workspace.', level: 'warning' },

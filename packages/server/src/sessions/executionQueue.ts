@@ -5,6 +5,7 @@
 import {
   type Ack,
   CorralError,
+  type ExecutionId,
   limits,
   newExecutionId,
   newMessageId,
@@ -12,10 +13,12 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { and, count, eq, sql } from 'drizzle-orm'
+import type { CallbackTargets } from '../callbacks/target.ts'
 import { type ExecutionRequest, execution, sandbox, session } from '../database/schema.ts'
 import type { Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
 import type { Log } from '../log/log.ts'
+import type { SealedConfigurations } from './sealedConfiguration.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect
@@ -24,6 +27,8 @@ export type ExecutionQueue = ReturnType<typeof createExecutionQueue>
 
 export function createExecutionQueue(deps: {
   log: Pick<Log, 'appendIn'>
+  sealed: Pick<SealedConfigurations, 'open'>
+  callbackTargets: Pick<CallbackTargets, 'seal'>
   /** The reconciler has something to do. */
   wake(): void
 }) {
@@ -61,10 +66,17 @@ export function createExecutionQueue(deps: {
     }
     const [made] = await tx.orm
       .insert(execution)
-      .values({ id, sessionId: row.id, queuedSeq, ...ids, ...what })
+      .values({ id, sessionId: row.id, queuedSeq, callbackTarget: await targetFor(tx, row, id), ...ids, ...what })
       .returning()
     if (!made) throw new Error(`execution ${id} was not stored`)
     return made
+  }
+
+  /** As the session's configuration is now: a later change counts for later executions. */
+  async function targetFor(tx: Tx, row: SessionRow, id: ExecutionId): Promise<Buffer | null> {
+    if (!row.configuration.hasCallback) return null
+    const { callbackTarget } = await deps.sealed.open(tx.orm, row.id)
+    return callbackTarget ? deps.callbackTargets.seal(id, callbackTarget) : null
   }
 
   async function addFirst(tx: Tx, row: SessionRow): Promise<ExecutionRow> {

@@ -1,8 +1,18 @@
 /** One execution as its readers see it: its result, and the events from which its timing is made. */
-import { CorralError, type ExecutionId, failures, type MessageResult, type SessionId } from '@corral/protocol'
+import {
+  CorralError,
+  type ExecutionId,
+  type FinalizationData,
+  failures,
+  finalizationDataSchema,
+  type MessageResult,
+  type SessionId,
+} from '@corral/protocol'
 import { assistantText, type LogEvent } from '@corral/transcript'
 import { and, asc, count, desc, eq, inArray, isNotNull, lt, max, sql } from 'drizzle-orm'
-import { event, execution, type session } from '../database/schema.ts'
+import type { ExecutionReport } from '../callbacks/body.ts'
+import { callbackOf } from '../callbacks/lookAfter.ts'
+import { event, execution, session, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import { readTranscript } from './readTranscript.ts'
 
@@ -27,11 +37,8 @@ export async function resultOf(orm: Orm, owner: SessionRow, row: ExecutionRow): 
     .where(
       and(eq(execution.sessionId, owner.id), eq(execution.state, 'queued'), lt(execution.queuedSeq, row.queuedSeq)),
     )
-  const finalization = await orm
-    .select({ data: event.data })
-    .from(event)
-    .where(and(eq(event.sessionId, owner.id), eq(event.executionId, row.id), eq(event.type, 'finalization')))
-    .orderBy(asc(event.seq))
+  const finalization = await finalizationOf(orm, row)
+  const callback = await callbackOf(orm, row.id)
   return {
     cloudAgentSessionId: owner.id,
     kiloSessionId: owner.agentSessionId,
@@ -52,8 +59,47 @@ export async function resultOf(orm: Orm, owner: SessionRow, row: ExecutionRow): 
         }
       : {}),
     ...(assistant ? { assistant } : {}),
-    ...(finalization.length > 0 ? { finalization: finalization.map(({ data }) => JSON.parse(data)) } : {}),
+    ...(finalization.length > 0 ? { finalization } : {}),
+    ...(callback ? { callback } : {}),
   }
+}
+
+/** How it has ended, for its callback. Null when it is not there any more. */
+export async function reportOf(orm: Orm, executionId: ExecutionId): Promise<ExecutionReport | null> {
+  const [found] = await orm
+    .select({ row: execution, agentSessionId: session.agentSessionId, branch: workspace.branch })
+    .from(execution)
+    .innerJoin(session, eq(session.id, execution.sessionId))
+    .leftJoin(workspace, eq(workspace.sessionId, execution.sessionId))
+    .where(eq(execution.id, executionId))
+  if (!found) return null
+  const { row, agentSessionId, branch } = found
+  const { state: status, sessionId, reason, endedAt } = row
+  if (status === 'queued' || status === 'running' || !endedAt) {
+    throw new Error(`execution ${executionId} is ${status}; there is nothing to report yet`)
+  }
+  const transcript = await readTranscript(orm, sessionId, executionId)
+  return {
+    ...{ sessionId, agentSessionId, executionId, status, branch, endedAt },
+    failure: reason
+      ? {
+          reason,
+          message: row.failureMessage ?? failures[reason].sentence,
+          retryable: failures[reason].retryable,
+        }
+      : null,
+    assistantText: assistantText(transcript, { executionId, agentSessionId })?.text ?? null,
+    finalization: await finalizationOf(orm, row),
+  }
+}
+
+async function finalizationOf(orm: Orm, row: ExecutionRow): Promise<FinalizationData[]> {
+  const rows = await orm
+    .select({ data: event.data })
+    .from(event)
+    .where(and(eq(event.sessionId, row.sessionId), eq(event.executionId, row.id), eq(event.type, 'finalization')))
+    .orderBy(asc(event.seq))
+  return rows.map(({ data }) => finalizationDataSchema.parse(JSON.parse(data)))
 }
 
 export async function newestExecution(orm: Orm, id: SessionId): Promise<ExecutionRow | undefined> {

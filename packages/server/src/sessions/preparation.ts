@@ -12,6 +12,7 @@ import {
   type PrepareSessionInput,
 } from '@corral/protocol'
 import { and, eq, sql } from 'drizzle-orm'
+import type { CallbackTargets } from '../callbacks/target.ts'
 import { type SessionConfiguration, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller, Membership } from '../identity/caller.ts'
@@ -28,6 +29,7 @@ export function createPreparation(deps: {
   membership: Membership
   repositories: RepositoryPolicy
   sealed: SealedConfigurations
+  callbackTargets: Pick<CallbackTargets, 'admit'>
   contentHash: ContentHash
   /** The installed agent of that kind (the operator's first without one), or a sentence why there is none. */
   chooseAgent(kind: string | undefined): Promise<{ kind: string; version: string } | { refused: string }>
@@ -45,6 +47,7 @@ export function createPreparation(deps: {
     const refused = await deps.checkModel(input.model)
     if (refused) throw invalidInput('model', refused)
     const repository = await repositoryIdentity(input, deps.repositories)
+    if (input.callbackTarget) deps.callbackTargets.admit(input.callbackTarget)
     const agent = await deps.chooseAgent(input.agentKind)
     if ('refused' in agent) throw invalidInput('agentKind', agent.refused)
     const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })

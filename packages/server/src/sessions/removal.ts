@@ -25,6 +25,7 @@ export async function remove(deps: EffectDependencies, at: EffectScope) {
   const { id } = look.session
   if (look.sandbox) await deps.removeSandbox(look.sandbox.id)
   await at.write(async (tx) => {
+    await deps.callbacks.fixBodies(tx, id)
     await tx.orm.delete(event).where(eq(event.sessionId, id))
     await tx.orm.delete(part).where(eq(part.sessionId, id))
     await tx.orm.delete(message).where(eq(message.sessionId, id))

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type ExecutionId, newExecutionId, newMessageId, newPartId, type SessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { unsentCallbacks } from '../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../config.ts'
 import { event, execution, modelCall, session, workspace } from '../database/schema.ts'
 import { addSession, delta, type LogUnderTest, openLog } from '../testing/log.ts'
@@ -15,7 +16,9 @@ let database: LogUnderTest['database']
 
 beforeAll(async () => {
   stored = await testDatabase()
-  ;({ log, database } = await openLog(stored.pool, { sink: createSink({ timers: defaultTimers, wake: () => {} }) }))
+  ;({ log, database } = await openLog(stored.pool, {
+    sink: createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake: () => {} }),
+  }))
 })
 afterAll(async () => {
   await log.close()

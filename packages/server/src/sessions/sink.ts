@@ -12,6 +12,7 @@ import {
 } from '@corral/protocol'
 import { and, eq, gte, isNull, or, sql } from 'drizzle-orm'
 import type { z } from 'zod'
+import type { OweCallbacks } from '../callbacks/owe.ts'
 import type { Timers } from '../config.ts'
 import { sessionIdOf, sessionUuid } from '../database/columns.ts'
 import { execution, modelCall, sandbox, session, workspace } from '../database/schema.ts'
@@ -28,8 +29,12 @@ type Prepared = z.infer<(typeof linkOnlySchemas)['prepared']>
 const resubmissions = 1
 const preparationSteps = new Set(['clone', 'branch', 'restore', 'setup'])
 
-export function createSink(options: { timers: Pick<Timers, 'agentIdleMs'>; wake(): void }): LogSink {
-  const { timers } = options
+export function createSink(options: {
+  timers: Pick<Timers, 'agentIdleMs'>
+  callbacks: OweCallbacks
+  wake(): void
+}): LogSink {
+  const { timers, callbacks } = options
 
   async function admitOne(
     tx: Tx,
@@ -48,7 +53,7 @@ export function createSink(options: { timers: Pick<Timers, 'agentIdleMs'>; wake(
       case 'prepared':
         return prepared(tx, id, linkOnlySchemas.prepared.parse(incoming.data))
       case 'finalized':
-        return finalized(tx, id, linkOnlySchemas.finalized.parse(incoming.data))
+        return finalized(tx, id, linkOnlySchemas.finalized.parse(incoming.data), callbacks)
       case 'status':
         await noteStep(tx, id, incoming.data)
         return { events: [plain(incoming)], wakes: false }
@@ -113,6 +118,10 @@ export function createSink(options: { timers: Pick<Timers, 'agentIdleMs'>; wake(
     async apply(tx, events) {
       await applyTranscript(tx, events)
       await noteLateDeltas(tx, events)
+      await callbacks.ended(
+        tx,
+        events.flatMap(({ ends, executionId }) => (ends && executionId ? [executionId] : [])),
+      )
     },
   }
 }
@@ -165,11 +174,17 @@ async function stopped(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySche
   return { events: [], wakes: true }
 }
 
-async function finalized(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySchemas)['finalized']>) {
+async function finalized(
+  tx: Tx,
+  id: SessionId,
+  data: z.infer<(typeof linkOnlySchemas)['finalized']>,
+  callbacks: Pick<OweCallbacks, 'finalized'>,
+) {
   await tx.orm
     .update(execution)
     .set({ finalization: 'done' })
     .where(and(eq(execution.id, data.executionId), eq(execution.sessionId, id), eq(execution.finalization, 'pending')))
+  await callbacks.finalized(tx, data.executionId)
   return { events: [], wakes: true }
 }
 

@@ -12,7 +12,6 @@ type Inputs = { [Member in keyof PrepareSessionInput]?: PrepareSessionInput[Memb
 const unbuilt = {
   encryptedSecrets: (input) => some(input.encryptedSecrets),
   mcpServers: (input) => some(input.mcpServers),
-  callbackTarget: (input) => isGiven(input.callbackTarget),
   githubToken: (input) => isGiven(input.githubToken),
   gitToken: (input) => isGiven(input.gitToken),
   pullRequest: (input) => isGiven(input.pullRequest),

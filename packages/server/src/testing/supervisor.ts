@@ -17,6 +17,7 @@ import {
 import { eq } from 'drizzle-orm'
 import { expect, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { unsentCallbacks } from '../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../config.ts'
 import { event, execution, sandbox, session, workspace } from '../database/schema.ts'
 import { quietLogger } from '../identity/testIdentity.ts'
@@ -27,7 +28,9 @@ import { testDatabase } from './postgres.ts'
 
 export async function testLinks() {
   const { pool, [Symbol.asyncDispose]: drop } = await testDatabase()
-  const { log, database } = await openLog(pool, { sink: createSink({ timers: defaultTimers, wake: () => {} }) })
+  const { log, database } = await openLog(pool, {
+    sink: createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake: () => {} }),
+  })
   const links = createLinks({ database, offer: log.offer, changed: () => {}, logger: quietLogger })
   const folder = await mkdtemp(join(tmpdir(), 'corral-links-'))
   const path = join(folder, 'server.sock')

@@ -5,6 +5,7 @@ import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
 import { z } from 'zod'
+import { unsentCallbacks } from '../../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Demand } from '../../identity/authorize.ts'
@@ -63,7 +64,7 @@ export async function serveFace(options: {
 }): Promise<ServedFace> {
   const { database, identity, logger } = options
   const wake = () => {}
-  const sink = createSink({ timers: defaultTimers, wake })
+  const sink = createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake })
   const log = createLog({ database, sink, redact: (_, events) => events, logger })
   const links = createLinks({ database, offer: log.offer, changed: wake, logger })
   const sessions = createSessions({

@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import type { ConnectedFrame, Envelope, SessionId, StreamFrame } from '@corral/protocol'
 import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
+import { unsentCallbacks } from '../../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
@@ -74,7 +75,7 @@ export async function serveStream(options: {
   const wake = () => undefined
   const log = createLog({
     database,
-    sink: createSink({ timers: defaultTimers, wake }),
+    sink: createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake }),
     redact: (_session, events) => events,
     logger,
   })
