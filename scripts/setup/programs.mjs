@@ -29,8 +29,16 @@ const bubblewrap = {
   required: false,
 }
 
+/** @type {Program} */
+const docker = {
+  command: 'dockerd',
+  package: 'docker.io',
+  without: 'the tests of Docker sandboxes are skipped.',
+  required: false,
+}
+
 /** @type {Record<string, Program[]>} */
-const programs = { start: [git, bubblewrap], demo: [git, bubblewrap], test: [git, bubblewrap] }
+const programs = { start: [git, bubblewrap], demo: [git, bubblewrap], test: [git, bubblewrap, docker] }
 
 /** @param {string} purpose */
 export function programsFor(purpose) {

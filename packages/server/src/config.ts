@@ -9,6 +9,8 @@ import { z } from 'zod'
 import type { DeathPoint } from './deathPoints.ts'
 import { hasCode } from './host/systemError.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
+import { type DriverConfig, driverNames } from './sandboxes/choose.ts'
+import type { DriverRef } from './sandboxes/driver.ts'
 
 /** Every timer of the engine, in milliseconds. Source: 10-engine "Timers". */
 export const defaultTimers = {
@@ -103,7 +105,9 @@ export type Config = {
   nextAuthSecret: string
   /** 32 bytes; what is secret in the database is sealed under it. */
   sealKey: Buffer
-  sandboxDriver: string | null
+  sandboxDriver: DriverRef['driver'] | null
+  /** The engine's socket (null: Docker's usual one), the image of sandboxes, and a runtime other than Docker's own. */
+  docker: DriverConfig['docker']
   agentsFolder: string
   supervisorsFolder: string
   gitLocalRoots: string[]
@@ -162,7 +166,12 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     internalApiSecret: env.INTERNAL_API_SECRET || (await keptSecret(home, 'internal-api-secret')),
     nextAuthSecret: env.NEXTAUTH_SECRET || (await keptSecret(home, 'nextauth-secret')),
     sealKey: readSealKey(env.CORRAL_SEAL_KEY || (await keptSecret(home, 'seal-key'))),
-    sandboxDriver: env.CORRAL_SANDBOX_DRIVER || null,
+    sandboxDriver: sandboxDriverOf(env.CORRAL_SANDBOX_DRIVER),
+    docker: {
+      host: env.DOCKER_HOST || null,
+      image: env.CORRAL_SANDBOX_IMAGE || 'corral-sandbox',
+      runtime: env.CORRAL_SANDBOX_RUNTIME || null,
+    },
     agentsFolder: agentsFolder(env),
     supervisorsFolder: supervisorsFolder(env),
     gitLocalRoots: list(env.CORRAL_GIT_LOCAL_ROOTS).map((root) => resolve(root)),
@@ -179,6 +188,15 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     timers: shortenedTimers(env.CORRAL_TIMER_SCALE),
     deathPoint: deathPointOf(env.CORRAL_TEST_KILL),
   }
+}
+
+function sandboxDriverOf(value: string | undefined): DriverRef['driver'] | null {
+  if (!value) return null
+  const known = driverNames.find((name) => name === value)
+  if (known) return known
+  throw new Error(
+    `CORRAL_SANDBOX_DRIVER is "${value}", which there is none of; use ${driverNames.join(' or ')}, or leave it out.`,
+  )
 }
 
 function upstreamsOf(env: NodeJS.ProcessEnv): Record<string, UpstreamSettings> {

@@ -8,7 +8,7 @@ import type { Config } from './config.ts'
 import { hostUserIdsUsable } from './host/hostUser.ts'
 import { probeOwner } from './host/ownerLock.ts'
 import { runFolder } from './host/runFolder.ts'
-import { checkBubblewrap } from './sandboxes/bubblewrapCheck.ts'
+import { checkDriver, driverNames } from './sandboxes/choose.ts'
 
 export type Finding = { what: string; state: 'works' | 'warning' | 'missing'; says: string; remedy?: string }
 
@@ -18,7 +18,7 @@ const enoughBytes = 2 * 1024 ** 3
 export async function doctor(config: Config, env: NodeJS.ProcessEnv): Promise<Finding[]> {
   return [
     await git(),
-    await sandboxes(),
+    ...(await sandboxes(config)),
     sandboxUsers(),
     await agent(config),
     models(config),
@@ -37,10 +37,16 @@ async function git(): Promise<Finding> {
   }
 }
 
-async function sandboxes(): Promise<Finding> {
-  const check = await checkBubblewrap()
-  if (check.works) return { what: 'sandboxes', state: 'works', says: 'bubblewrap' }
-  return { what: 'sandboxes', state: 'missing', says: check.reason, remedy: check.remedy }
+/** One driver is enough; what the others lack is said, too. */
+async function sandboxes(config: Config): Promise<Finding[]> {
+  const checks = await Promise.all(driverNames.map(async (name) => ({ name, check: await checkDriver(name, config) })))
+  const needed = (name: string) =>
+    config.sandboxDriver ? name === config.sandboxDriver : !checks.some(({ check }) => check.works)
+  return checks.map(({ name, check }): Finding => {
+    if (check.works) return { what: 'sandboxes', state: 'works', says: name }
+    const state = needed(name) ? 'missing' : 'warning'
+    return { what: 'sandboxes', state, says: `${name}: ${check.reason}`, remedy: check.remedy }
+  })
 }
 
 function sandboxUsers(): Finding {

@@ -6,7 +6,7 @@ import { stopEmbeddedPostgres } from './database/embedded.ts'
 import { acquireOwnership, probeOwner } from './host/ownerLock.ts'
 import { runFolder } from './host/runFolder.ts'
 import { processesOf } from './processes.ts'
-import { bubblewrapDriver } from './sandboxes/bubblewrap.ts'
+import { driverNamed } from './sandboxes/choose.ts'
 
 const serverStopMs = 15_000
 
@@ -24,7 +24,7 @@ export async function down(config: Config, logger: Logger, env: NodeJS.ProcessEn
   }
   const ownership = await ownershipWithin(run, serverStopMs)
   try {
-    const driver = bubblewrapDriver({ dataFolder: config.home })
+    const driver = driverNamed(config.sandboxDriver ?? 'bubblewrap', config)
     for (const ref of await driver.list()) {
       const end = await driver.stop(ref, config.timers.sandboxGraceMs)
       ended.push(`sandbox ${ref.sandboxId}${end === 'unconfirmed' ? ' (its end could not be confirmed)' : ''}`)

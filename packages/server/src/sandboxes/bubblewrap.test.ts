@@ -1,28 +1,35 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { bubblewrapDriver } from './bubblewrap.ts'
 import { checkBubblewrap } from './bubblewrapCheck.ts'
 import { conformance, useWorld } from './conformance/conformance.ts'
 import { hostProcessesOf, processesIn } from './conformance/hostProcesses.ts'
+import type { Guest } from './conformance/world.ts'
 
 const check = await checkBubblewrap()
 if (!check.works) console.warn(`bubblewrap sandboxes are not tested: ${check.reason} ${check.remedy}`)
 
+const settings = { sandboxDriver: 'bubblewrap', docker: { host: null, image: '', runtime: null } } as const
+
+function refOf({ ref }: Guest) {
+  if (ref.driver !== 'bubblewrap') throw new TypeError(`This sandbox was made by ${ref.driver}.`)
+  return ref
+}
+
 describe.runIf(check.works)('with bubblewrap', () => {
-  conformance('bubblewrap', bubblewrapDriver)
+  conformance(settings)
 
   describe('a sandbox is its process 1:', () => {
-    const world = useWorld(bubblewrapDriver)
+    const world = useWorld(settings)
     const statusOf = (pid: number) => readFileSync(`/proc/${pid}/status`, 'utf8')
 
     test('it lives on when the bwrap outside of it is killed', async () => {
       const { driver, start } = world()
       const guest = await start()
-      const outer = Number(/^PPid:\s+(\d+)/m.exec(statusOf(guest.ref.pid))?.[1])
+      const outer = Number(/^PPid:\s+(\d+)/m.exec(statusOf(refOf(guest).pid))?.[1])
       expect(statusOf(outer)).toMatch(/^Name:\s+bwrap$/m)
       process.kill(outer, 'SIGKILL')
-      await expect.poll(() => statusOf(guest.ref.pid)).not.toContain(`PPid:\t${outer}\n`)
+      await expect.poll(() => statusOf(refOf(guest).pid)).not.toContain(`PPid:\t${outer}\n`)
       expect(await guest.read('echo', 'alive')).toBe('alive')
       expect(await driver.inspect(guest.ref)).toBe('running')
       expect(await driver.start(guest.spec)).toEqual(guest.ref)
@@ -33,15 +40,15 @@ describe.runIf(check.works)('with bubblewrap', () => {
       const { driver, start } = world()
       const guest = await start()
       const namespace = await guest.read('readlink', '/proc/self/ns/pid')
-      expect(await hostProcessesOf(guest)).toContain(guest.ref.pid)
-      process.kill(guest.ref.pid, 'SIGKILL')
+      expect(await hostProcessesOf(guest)).toContain(refOf(guest).pid)
+      process.kill(refOf(guest).pid, 'SIGKILL')
       await expect.poll(() => driver.inspect(guest.ref)).toBe('stopped')
       expect(processesIn(namespace)).toEqual([])
     })
 
     test('another process with its id, later or after a restart of the host, is not taken for it', async () => {
       const { driver, start } = world()
-      const { ref } = await start()
+      const ref = refOf(await start())
       const earlier = [
         { ...ref, startTicks: ref.startTicks - 1 },
         { ...ref, hostBootId: '00000000-0000-0000-0000-000000000000' },
@@ -69,7 +76,7 @@ describe.runIf(check.works)('with bubblewrap', () => {
   })
 
   describe('a sandbox that cannot be made', () => {
-    const world = useWorld(bubblewrapDriver)
+    const world = useWorld(settings)
 
     test('is refused in the words of the program that failed, leaves nothing behind, and can be tried again', async () => {
       const { home, driver, newSpec, start } = world()

@@ -8,19 +8,19 @@ import { identifyProcess, type ProcessIdentity, processEnded, processState } fro
 import { dataFolderName } from '../host/runFolder.ts'
 import { hasCode } from '../host/systemError.ts'
 import { checkBubblewrap } from './bubblewrapCheck.ts'
-import { hostPath, lockedStatus, sandboxCommand, statusFd, upFd } from './bubblewrapCommand.ts'
-import { type Driver, type DriverRef, SandboxError, type SandboxSpec } from './driver.ts'
+import { lockedStatus, sandboxCommand, statusFd, upFd } from './bubblewrapCommand.ts'
+import { type BubblewrapRef, type Driver, SandboxError, type SandboxSpec } from './driver.ts'
 import { makeSandboxFolder, openLog, writeBootFile } from './folder.ts'
-import type { InitIdentity } from './layout.ts'
+import { hostPath, type InitIdentity } from './layout.ts'
 import { findSandboxes } from './sandboxProcess.ts'
 
 const startTimeoutMs = 5_000
 const killTimeoutMs = 5_000
 
-export function bubblewrapDriver({ dataFolder }: { dataFolder: string }): Driver {
+export function bubblewrapDriver({ dataFolder }: { dataFolder: string }): Driver<BubblewrapRef> {
   const findOurs = async () => findSandboxes(await markOf(dataFolder))
 
-  async function findRunning({ sandboxId, bootId }: SandboxSpec): Promise<DriverRef | undefined> {
+  async function findRunning({ sandboxId, bootId }: SandboxSpec): Promise<BubblewrapRef | undefined> {
     const running = (await findOurs()).find((sandbox) => sandbox.sandboxId === sandboxId)
     if (running && running.bootId !== bootId) {
       throw new SandboxError(
@@ -31,7 +31,7 @@ export function bubblewrapDriver({ dataFolder }: { dataFolder: string }): Driver
     return running && refOf(running, running)
   }
 
-  async function start(spec: SandboxSpec): Promise<DriverRef> {
+  async function start(spec: SandboxSpec): Promise<BubblewrapRef> {
     const running = await findRunning(spec)
     if (running) return running
     const paths = await makeSandboxFolder(spec)
@@ -44,7 +44,7 @@ export function bubblewrapDriver({ dataFolder }: { dataFolder: string }): Driver
   }
 
   /** Another start of this sandbox is under way, by this process or by one that has died since. */
-  async function waitForOther(spec: SandboxSpec): Promise<DriverRef> {
+  async function waitForOther(spec: SandboxSpec): Promise<BubblewrapRef> {
     const until = performance.now() + startTimeoutMs
     while (performance.now() < until) {
       const running = await findRunning(spec)
@@ -74,7 +74,7 @@ const markOf = async (dataFolder: string): Promise<string> => dataFolderName(awa
 const refOf = (
   { sandboxId, bootId }: Pick<InitIdentity, 'sandboxId' | 'bootId'>,
   { hostBootId, pid, startTicks }: ProcessIdentity,
-): DriverRef => ({ driver: 'bubblewrap', sandboxId, bootId, hostBootId, pid, startTicks })
+): BubblewrapRef => ({ driver: 'bubblewrap', sandboxId, bootId, hostBootId, pid, startTicks })
 
 type Launch = { result: 'up'; identity: ProcessIdentity } | { result: 'locked' } | { result: 'failed'; reason: string }
 

@@ -4,16 +4,16 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { asHostUser, firstHostUser, hostUserIdsUsable } from '../host/hostUser.ts'
-import { hostPath, namespaces, systemFolders } from './bubblewrapCommand.ts'
-import type { SandboxProblem } from './driver.ts'
+import { namespaces, systemFolders } from './bubblewrapCommand.ts'
+import type { DriverCheck } from './driver.ts'
+import { hostPath } from './layout.ts'
 
-export type BubblewrapFailure = { works: false; problem: SandboxProblem; reason: string; remedy: string }
-export type BubblewrapCheck = { works: true } | BubblewrapFailure
+type BubblewrapFailure = Extract<DriverCheck, { works: false }>
 
 const timeoutMs = 5_000
 const programs = ['bwrap', 'bash', 'flock', 'prlimit', 'setpriv', 'unshare']
 
-export async function checkBubblewrap(): Promise<BubblewrapCheck> {
+export async function checkBubblewrap(): Promise<DriverCheck> {
   if (process.platform !== 'linux') return notLinux
   const runs = await Promise.all(programs.map(async (name) => ({ name, ...(await run([name, '--version'])) })))
   const missing = runs.filter(({ found }) => !found).map(({ name }) => name)

@@ -1,13 +1,18 @@
 // The command that makes a bubblewrap sandbox. Invariants: it holds no secret; nothing of the host is visible inside but
 // what is named here; no file of the server stays open in it but the log, the two pipes to the driver and the lock.
 import { lstatSync, readlinkSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { asHostUser, type HostBind, hostBindRoot } from '../host/hostUser.ts'
 import type { SandboxSpec } from './driver.ts'
-import { agentFolder, initPath, inside, sandboxPaths } from './layout.ts'
-
-/** What the server's own environment says about programs must not matter here. */
-export const hostPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+import {
+  agentFolder,
+  initPath,
+  inside,
+  insideSource,
+  madeUpFiles,
+  programsPath,
+  sandboxPaths,
+  temporaryBytes,
+} from './layout.ts'
 
 /** The launcher's exit status when another process holds the sandbox's lock. */
 export const lockedStatus = 75
@@ -35,8 +40,6 @@ export const namespaces = [
   ...['--as-pid-1', '--new-session', '--hostname', 'sandbox', '--proc', '/proc'],
 ]
 
-const insideSource = fileURLToPath(new URL('./inside', import.meta.url))
-
 /** A file of the host, and where the launched command finds it. */
 type Place = (source: string) => string
 
@@ -59,11 +62,11 @@ function bubblewrapCommand(mark: string, spec: SandboxSpec, place: Place): strin
   const init = initPath(mark, spec.sandboxId, spec.bootId)
   const readOnly = (source: string, target: string) => ['--ro-bind', place(source), target]
   const writable = (source: string, target: string) => ['--bind', place(source), target]
-  const memory = (target: string) => ['--size', `${spec.limits.memoryBytes}`, '--tmpfs', target]
+  const memory = (target: string) => ['--size', `${temporaryBytes(spec.limits)}`, '--tmpfs', target]
   return [
     ...['bwrap', '--json-status-fd', `${statusFd}`, ...namespaces],
     ...systemFolders(),
-    ...madeUpFiles.flatMap((name) => ['--ro-bind', `${ours}/etc/${name}`, `/etc/${name}`]),
+    ...[...madeUpFiles, 'passwd', 'group'].flatMap((name) => ['--ro-bind', `${ours}/etc/${name}`, `/etc/${name}`]),
     ...hostFiles.flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--dev', '/dev', ...memory('/dev/shm'), '--remount-ro', '/dev'],
     ...[...memory('/tmp'), '--dir', '/var', '--symlink', '/tmp', '/var/tmp', '--dir', '/run'],
@@ -83,12 +86,9 @@ function bubblewrapCommand(mark: string, spec: SandboxSpec, place: Place): strin
 }
 
 const environment = [
-  ...['--clearenv', '--setenv', 'PATH', `${inside.programs}:${hostPath}`],
+  ...['--clearenv', '--setenv', 'PATH', programsPath],
   ...['--setenv', 'HOME', inside.home, '--setenv', 'USER', 'corral', '--setenv', 'LANG', 'C.UTF-8'],
 ]
-
-/** `inside/etc`. The host's own would name its users, networks and names. */
-const madeUpFiles = ['passwd', 'group', 'hosts', 'nsswitch.conf', 'resolv.conf']
 
 /** What programs of `/usr` need of the host's `/etc`; certificates, never keys. The last two are Fedora's. */
 const hostFiles = [

@@ -3,22 +3,22 @@
 import type { BootId, SandboxId } from '@corral/protocol'
 import { z } from 'zod'
 
-export type Driver = {
+export type Driver<Ref extends DriverRef = DriverRef> = {
   name: DriverRef['driver']
   /**
    * Starts this boot of the sandbox, or finds it running: called again, at once or by another server, it answers the
    * same. Answers when the process exists; whether its supervisor works is told by its link. Rejects with `SandboxError`.
    */
-  start(spec: SandboxSpec): Promise<DriverRef>
+  start(spec: SandboxSpec): Promise<Ref>
   /** Passive: never wakes, extends or repairs. */
-  inspect(ref: DriverRef): Promise<'running' | 'stopped' | 'unknown'>
+  inspect(ref: Ref): Promise<'running' | 'stopped' | 'unknown'>
   /**
    * Lets the supervisor end within `graceMs`, then ends everything. Idempotent. `unconfirmed` when the host did not
    * show the end within 5 s: nothing more can be done then, and `list` shows what is left.
    */
-  stop(ref: DriverRef, graceMs: number): Promise<'stopped' | 'unconfirmed'>
+  stop(ref: Ref, graceMs: number): Promise<'stopped' | 'unconfirmed'>
   /** What really exists of this data folder, told by identity and not by records, so that strays are found. */
-  list(): Promise<DriverRef[]>
+  list(): Promise<Ref[]>
 }
 
 export type SandboxSpec = {
@@ -43,7 +43,7 @@ export type SandboxSpec = {
 export type SandboxAgent = { name: string; version: string; folder: string }
 
 export type SandboxLimits = {
-  /** Also bounds `/tmp` and `/dev/shm`, which are memory. */
+  /** `/tmp` and `/dev/shm` are memory, too, and may have half of it each. */
   memoryBytes: number
   /** Processes and threads. */
   processes: number
@@ -61,8 +61,18 @@ const bubblewrapRefSchema = z.strictObject({
   startTicks: z.number().int().nonnegative(),
 })
 
+const dockerRefSchema = z.strictObject({
+  driver: z.literal('docker'),
+  sandboxId: z.templateLiteral(['sbx_', z.string()]),
+  bootId: z.templateLiteral(['boot_', z.string()]),
+  containerId: z.string(),
+})
+
+export type BubblewrapRef = z.infer<typeof bubblewrapRefSchema>
+export type DockerRef = z.infer<typeof dockerRefSchema>
+
 /** Kept as JSON in the sandbox's row. */
-export const driverRefSchema = z.discriminatedUnion('driver', [bubblewrapRefSchema])
+export const driverRefSchema = z.discriminatedUnion('driver', [bubblewrapRefSchema, dockerRefSchema])
 export type DriverRef = z.infer<typeof driverRefSchema>
 
 export type SandboxProblem =
@@ -71,6 +81,9 @@ export type SandboxProblem =
   | 'not_supported'
   | 'already_running'
   | 'start_failed'
+
+/** Whether this host can run a driver's sandboxes, else what is missing and the command that mends it. */
+export type DriverCheck = { works: true } | { works: false; problem: SandboxProblem; reason: string; remedy: string }
 
 /** Why a sandbox could not be started, in a sentence, and the command that mends it where one does. */
 export class SandboxError extends Error {

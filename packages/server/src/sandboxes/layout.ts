@@ -2,6 +2,7 @@
 // Invariants: `state`, `workspace` and `home` belong to the sandbox, so the server never follows a link in them; the
 // rest of the folder is the server's and cannot be reached from inside.
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { BootId, SandboxId } from '@corral/protocol'
 
 /** A sandbox's folder below the data folder. */
@@ -37,7 +38,23 @@ export const inside = {
   node: '/corral/node',
   /** First in `PATH`: holds `node`. */
   programs: '/corral/bin',
+  /** The init and its log on the host, where a driver's sandboxes are known by other means than `initPath`. */
+  init: '/corral/init.sh',
+  log: '/corral/log',
 } as const
+
+/** What the server's own environment says about programs must not matter to a sandbox. */
+export const hostPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const programsPath = `${inside.programs}:${hostPath}`
+
+/** Our files that appear inside: `init.sh`, and `etc/`. */
+export const insideSource = fileURLToPath(new URL('./inside', import.meta.url))
+
+/** Of `inside/etc`, under every driver. The host's own would name its networks and names. */
+export const madeUpFiles = ['hosts', 'nsswitch.conf', 'resolv.conf'] as const
+
+/** Temporary folders are memory: filling one must leave some for the programs. */
+export const temporaryBytes = ({ memoryBytes }: { memoryBytes: number }): number => Math.floor(memoryBytes / 2)
 
 /** The folder of an agent inside a sandbox. */
 export function agentFolder({ name, version }: { name: string; version: string }): string {
@@ -62,8 +79,8 @@ export function parseInitPath(path: string): InitIdentity | undefined {
   return isSandboxId(sandboxId) && isBootId(bootId) ? { mark, sandboxId, bootId } : undefined
 }
 
-const isSandboxId = (text: string): text is SandboxId => text.startsWith('sbx_')
-const isBootId = (text: string): text is BootId => text.startsWith('boot_')
+export const isSandboxId = (text: string): text is SandboxId => text.startsWith('sbx_')
+export const isBootId = (text: string): text is BootId => text.startsWith('boot_')
 
 /** Ids of ours are safe names as they are; anything else would be a way to another folder, and is refused. */
 function safeName(text: string): string {

@@ -3,21 +3,21 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { isolationTests } from './isolation.ts'
 import { lifeTests } from './life.ts'
-import { type MakeDriver, makeWorld, type World } from './world.ts'
+import { type DriverSettings, makeWorld, type World } from './world.ts'
 
-export function conformance(name: string, makeDriver: MakeDriver): void {
-  describe(`a sandbox of the ${name} driver`, () => {
-    const world = useWorld(makeDriver)
+export function conformance(settings: DriverSettings): void {
+  describe(`a sandbox of the ${settings.sandboxDriver} driver`, () => {
+    const world = useWorld(settings)
     describe('is closed:', () => isolationTests(world))
-    describe('lives:', () => lifeTests(world, makeDriver))
+    describe('lives:', () => lifeTests(world))
   })
 }
 
 /** One world for the tests of a `describe`; a function, because it is made only when they run. */
-export function useWorld(makeDriver: MakeDriver): () => World {
+export function useWorld(settings: DriverSettings): () => World {
   let world: World | undefined
   beforeAll(async () => {
-    world = await makeWorld(makeDriver)
+    world = await makeWorld(settings)
   })
   afterAll(() => world?.close())
   return () => {

@@ -83,12 +83,18 @@ export function isolationTests(world: () => World): void {
 
   test('it sees neither the data folder nor another sandbox nor private files of the host', async () => {
     const { home, dataFolder } = world()
-    writeFileSync(join(home, 'private'), '')
+    writeFileSync(join(home, 'private'), 'of the host')
     await other.read('touch', '/workspace/of-the-other')
-    const hidden = [dataFolder, join(home, 'private'), other.spec.folder, '/etc/shadow', '/root', '/var/lib', '/sys']
-    for (const path of hidden) expect(await guest.run('ls', path), path).not.toMatchObject({ code: 0 })
+    const look = 'cat "$0" 2>/dev/null || ls -A "$0" 2>/dev/null'
+    for (const path of [dataFolder, join(home, 'private'), other.spec.folder, '/etc/shadow', '/root', '/sys']) {
+      expect(await guest.run('sh', '-c', look, path), path).toMatchObject({ stdout: '' })
+    }
     expect(
-      await guest.read('sh', '-c', 'find / -path /usr -prune -o -path /proc -prune -o -name of-the-other -print'),
+      await guest.read(
+        'sh',
+        '-c',
+        'find / -path /usr -prune -o -path /proc -prune -o -name of-the-other -print 2>/dev/null || true',
+      ),
     ).toBe('')
     expect(await guest.read('sh', '-c', 'ls /home /run; ls -d /opt/*')).not.toContain('corral')
   })
@@ -102,7 +108,7 @@ export function isolationTests(world: () => World): void {
 
   test('it cannot become root, gain a capability or make a namespace', async () => {
     const status = await guest.read('cat', '/proc/self/status')
-    expect(status).toMatch(/^Uid:(\s+1000){4}$/m)
+    expect(status).toMatch(/^Uid:\s+([1-9]\d*)(\s+\1){3}$/m)
     expect(status).toMatch(/^NoNewPrivs:\s+1$/m)
     for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
       expect(status).toMatch(new RegExp(`^${set}:\\s+0+$`, 'm'))

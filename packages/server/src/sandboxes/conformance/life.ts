@@ -5,15 +5,15 @@ import { join } from 'node:path'
 import { newBootId } from '@corral/protocol'
 import { expect, test } from 'vitest'
 import { processesIn } from './hostProcesses.ts'
-import type { MakeDriver, World } from './world.ts'
+import type { World } from './world.ts'
 
 const graceMs = 5_000
 
-export function lifeTests(world: () => World, makeDriver: MakeDriver): void {
+export function lifeTests(world: () => World): void {
   test('starting it again answers the same, one after the other, at once, and by another server', async () => {
-    const { driver, dataFolder, newSpec } = world()
+    const { driver, driverOf, dataFolder, newSpec } = world()
     const spec = newSpec()
-    const atOnce = await Promise.all([driver.start(spec), driver.start(spec), makeDriver({ dataFolder }).start(spec)])
+    const atOnce = await Promise.all([driver.start(spec), driver.start(spec), driverOf(dataFolder).start(spec)])
     const again = await driver.start(spec)
     expect(new Set([...atOnce, again].map((ref) => JSON.stringify(ref))).size).toBe(1)
     expect((await driver.list()).filter(({ sandboxId }) => sandboxId === spec.sandboxId)).toEqual([again])
@@ -82,7 +82,7 @@ export function lifeTests(world: () => World, makeDriver: MakeDriver): void {
   })
 
   test('it survives the process that started it, and takes none of its open files along', async () => {
-    const { driver, dataFolder, startElsewhere } = world()
+    const { driver, driverOf, dataFolder, startElsewhere } = world()
     const { starter, guest } = await startElsewhere()
     await guest.hello()
     const ended = once(starter, 'exit')
@@ -92,7 +92,7 @@ export function lifeTests(world: () => World, makeDriver: MakeDriver): void {
     expect(await guest.read('sh', '-c', 'ls -l /proc/[0-9]*/fd')).not.toMatch(/-> \/$/m)
     expect(await driver.inspect(guest.ref)).toBe('running')
     expect(await driver.list()).toContainEqual(guest.ref)
-    expect(await makeDriver({ dataFolder }).start(guest.spec)).toEqual(guest.ref)
+    expect(await driverOf(dataFolder).start(guest.spec)).toEqual(guest.ref)
     expect(await guest.hello()).toMatchObject({ incarnation: 1 })
   })
 
@@ -157,11 +157,11 @@ export function lifeTests(world: () => World, makeDriver: MakeDriver): void {
   })
 
   test('it is listed for its own data folder alone', async () => {
-    const { home, driver, start } = world()
+    const { home, driver, driverOf, start } = world()
     const { ref } = await start()
     expect(await driver.list()).toContainEqual(ref)
     const another = join(home, 'another')
     mkdirSync(another)
-    expect(await makeDriver({ dataFolder: another }).list()).toEqual([])
+    expect(await driverOf(another).list()).toEqual([])
   })
 }

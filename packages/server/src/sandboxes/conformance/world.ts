@@ -9,11 +9,12 @@ import { fileURLToPath } from 'node:url'
 import { newBootId, newSandboxId } from '@corral/protocol'
 import { hostUserIdsUsable } from '../../host/hostUser.ts'
 import { newHostUser } from '../../host/newHostUser.ts'
-import { type Driver, type DriverRef, driverRefSchema, type SandboxSpec } from '../driver.ts'
+import { type DriverConfig, driverNamed } from '../choose.ts'
+import { type DriverRef, driverRefSchema, type SandboxSpec } from '../driver.ts'
 import { sandboxFolder } from '../layout.ts'
 import { openDoor } from './door.ts'
 
-export type MakeDriver = (dependencies: { dataFolder: string }) => Driver
+export type DriverSettings = Pick<DriverConfig, 'docker'> & { sandboxDriver: DriverRef['driver'] }
 export type World = Awaited<ReturnType<typeof makeWorld>>
 export type Guest = Awaited<ReturnType<World['start']>>
 
@@ -21,14 +22,16 @@ export const linkToken = 'link-token-that-nobody-may-see'
 const MiB = 1024 * 1024
 const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
-export async function makeWorld(makeDriver: MakeDriver) {
+export async function makeWorld(settings: DriverSettings) {
+  const configOf = (folder: string) => ({ ...settings, home: folder })
+  const driverOf = (folder: string) => driverNamed(settings.sandboxDriver, configOf(folder))
   const home = mkdtempSync(join(tmpdir(), 'corral-'))
   chmodSync(home, 0o700)
   const [dataFolder, doorsFolder, agent] = [join(home, 'data'), join(home, 'doors'), join(home, 'agent')]
   for (const folder of [dataFolder, doorsFolder, agent]) mkdirSync(folder)
   writeFileSync(join(agent, 'agent.sh'), 'echo I am the agent\n')
   const serverDoor = join(doorsFolder, 'server.sock')
-  const driver = makeDriver({ dataFolder })
+  const driver = driverOf(dataFolder)
   const processes: ChildProcess[] = []
   let door = await openDoor(serverDoor)
 
@@ -40,7 +43,7 @@ export async function makeWorld(makeDriver: MakeDriver) {
       ...{ supervisorBundle: fileOf('./supervisor.mjs'), nodeBinary: process.execPath },
       agents: [{ name: 'sample', version: '1.2.3', folder: agent }],
       ...(hostUser === undefined ? {} : { hostUser }),
-      limits: { memoryBytes: 64 * MiB, processes: 100, fileBytes: 32 * MiB },
+      limits: { memoryBytes: 160 * MiB, processes: 100, fileBytes: 32 * MiB },
     }
   }
 
@@ -62,6 +65,7 @@ export async function makeWorld(makeDriver: MakeDriver) {
     dataFolder,
     doorsFolder,
     driver,
+    driverOf,
     newSpec,
     guestOf,
     start: async (spec = newSpec()) => guestOf(spec, await driver.start(spec)),
@@ -82,7 +86,7 @@ export async function makeWorld(makeDriver: MakeDriver) {
     /** Started by another process, which has the host's root folder open as descriptor 42. */
     async startElsewhere(spec = newSpec()) {
       const stdio = [...Array.from({ length: 42 }, (_, fd) => (fd === 1 ? 'pipe' : 'ignore')), openSync('/', 'r')]
-      const args = [fileOf('./starter.ts'), driver.name, dataFolder, JSON.stringify(spec)]
+      const args = [fileOf('./starter.ts'), driver.name, JSON.stringify(configOf(dataFolder)), JSON.stringify(spec)]
       const starter = spawn(process.execPath, args, { stdio, detached: true })
       processes.push(starter)
       if (!starter.stdout) throw new Error('The starter has no standard output.')
