@@ -6,7 +6,7 @@ import type { SessionId } from '@corral/protocol'
 import type { Logger } from 'pino'
 import type { Timers } from '../config.ts'
 import type { Reconciler } from '../database/reconciler.ts'
-import type { Database, Tx } from '../database/transaction.ts'
+import type { Database } from '../database/transaction.ts'
 import type { Resolve } from '../outbound/agent.ts'
 import type { OutboundPolicy } from '../outbound/policy.ts'
 import type { Sealing } from '../secrets/sealing.ts'
@@ -23,7 +23,7 @@ export type Callbacks = LookAfterCallbacks &
     targets: CallbackTargets
     owe: OweCallbacks
     /** Before a session's rows go. */
-    fixBodies(tx: Tx, sessionId: SessionId): Promise<void>
+    fixBodies(sessionId: SessionId): Promise<void>
   }
 
 export function createCallbacks(deps: {
@@ -36,7 +36,7 @@ export function createCallbacks(deps: {
   logger: Logger
   version: string
 }): Callbacks {
-  const { database, report, timers } = deps
+  const { database, timers } = deps
   const wake = () => deliveries.poke()
   const targets = createCallbackTargets(deps)
   const keys = createCallbackKeys(deps)
@@ -47,6 +47,6 @@ export function createCallbacks(deps: {
     keys,
     targets,
     owe: createOweCallbacks({ timers, wake }),
-    fixBodies: (tx, sessionId) => fixBodiesOf(tx, sessionId, report),
+    fixBodies: (sessionId) => fixBodiesOf(deps, sessionId),
   }
 }

@@ -4,7 +4,7 @@
  * with the same bytes and the same id, which is what receivers are promised.
  */
 import type { SessionId } from '@corral/protocol'
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Logger } from 'pino'
 import type { Timers } from '../config.ts'
 import { type Claim, createReconciler, holdClaim, type Reconciler } from '../database/reconciler.ts'
@@ -148,15 +148,20 @@ async function storeBody(tx: Tx, row: Pick<CallbackRow, 'id'>, report: Execution
   await tx.orm
     .update(callback)
     .set({ state: 'pending', body: callbackBody(report) })
-    .where(sql`${callback.id} = ${row.id} and ${callback.state} = 'waiting'`)
+    .where(and(eq(callback.id, row.id), eq(callback.state, 'waiting')))
 }
 
 /** Before a session's rows go: what is owed of it is told from what they say now. */
-export async function fixBodiesOf(tx: Tx, sessionId: SessionId, report: DeliveryDependencies['report']): Promise<void> {
-  const waiting = await tx.orm
+export async function fixBodiesOf(
+  { database, report }: Pick<DeliveryDependencies, 'database' | 'report'>,
+  sessionId: SessionId,
+): Promise<void> {
+  const waiting = await database.orm
     .select({ id: callback.id, executionId: callback.executionId })
     .from(callback)
-    .where(sql`${callback.sessionId} = ${sql.param(sessionId, callback.sessionId)} and ${callback.state} = 'waiting'`)
-    .for('update')
-  for (const row of waiting) await storeBody(tx, row, await report(tx.orm, row.executionId))
+    .where(and(eq(callback.sessionId, sessionId), eq(callback.state, 'waiting')))
+  for (const row of waiting) {
+    const told = await report(database.orm, row.executionId)
+    await database.transaction((tx) => storeBody(tx, row, told))
+  }
 }

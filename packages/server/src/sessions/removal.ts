@@ -24,8 +24,8 @@ export async function remove(deps: EffectDependencies, at: EffectScope) {
   const { look } = at
   const { id } = look.session
   if (look.sandbox) await deps.removeSandbox(look.sandbox.id)
+  await deps.callbacks.fixBodies(id)
   await at.write(async (tx) => {
-    await deps.callbacks.fixBodies(tx, id)
     await tx.orm.delete(event).where(eq(event.sessionId, id))
     await tx.orm.delete(part).where(eq(part.sessionId, id))
     await tx.orm.delete(message).where(eq(message.sessionId, id))

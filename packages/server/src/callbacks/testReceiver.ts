@@ -1,0 +1,70 @@
+/** For tests: whoever wants to know how executions end. Verifies what comes as its own program would, and remembers it. */
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { Webhook } from 'standardwebhooks'
+import { z } from 'zod'
+
+/** A status; or no answer, a connection that breaks before or after the status line, or another address. */
+export type Answer = number | 'hang' | 'reset' | 'half' | { location: string }
+
+export type Received = { at: number; path: string; headers: IncomingHttpHeaders; body: string }
+
+export type Receiver = AsyncDisposable & {
+  url: string
+  /** `host:port`. */
+  host: string
+  received: Received[]
+  /** How the next ones are answered, in order; the last counts for all that follow. */
+  answer(...answers: Answer[]): void
+  connections(): number
+}
+
+export async function testReceiver(): Promise<Receiver> {
+  const received: Received[] = []
+  let answers: Answer[] = [200]
+  let connections = 0
+  const server = createServer((request, response) => {
+    void text(request).then(
+      (body) => {
+        received.push({ at: Date.now(), path: request.url ?? '', headers: request.headers, body })
+        give(response, (answers.length > 1 ? answers.shift() : answers[0]) ?? 200)
+      },
+      () => response.destroy(),
+    )
+  })
+  server.on('connection', () => connections++)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    url: `http://${host}`,
+    host,
+    received,
+    answer(...next) {
+      answers = next
+    },
+    connections: () => connections,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+function give(response: ServerResponse, answer: Answer): void {
+  if (answer === 'hang') return
+  if (answer === 'reset') response.socket?.resetAndDestroy()
+  else if (answer === 'half') response.writeHead(200, { 'content-length': 1_000 }).write('{', () => response.destroy())
+  else if (typeof answer === 'object') response.writeHead(302, answer).end()
+  else response.writeHead(answer).end('{"ok":true}')
+}
+
+const said = z.looseObject({ idempotencyKey: z.string() })
+
+/** What a delivery says; throws when it is not signed with this key. */
+export function verified({ body, headers }: Received, secret: string): z.output<typeof said> {
+  return said.parse(new Webhook(secret).verify(body, headers as Record<string, string>))
+}
