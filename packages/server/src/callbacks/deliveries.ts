@@ -141,14 +141,9 @@ export function createDeliveries(deps: DeliveryDependencies): Reconciler {
 
 /** Once: what was fixed stays. Null when the execution has left no trace; then nothing can be told. */
 async function storeBody(tx: Tx, row: Pick<CallbackRow, 'id'>, report: ExecutionReport | null): Promise<void> {
-  if (report === null) {
-    await tx.orm.delete(callback).where(eq(callback.id, row.id))
-    return
-  }
-  await tx.orm
-    .update(callback)
-    .set({ state: 'pending', body: callbackBody(report) })
-    .where(and(eq(callback.id, row.id), eq(callback.state, 'waiting')))
+  const untold = and(eq(callback.id, row.id), eq(callback.state, 'waiting'))
+  if (report === null) await tx.orm.delete(callback).where(untold)
+  else await tx.orm.update(callback).set({ state: 'pending', body: callbackBody(report) }).where(untold)
 }
 
 /** Before a session's rows go: what is owed of it is told from what they say now. */
