@@ -143,7 +143,11 @@ export function createDeliveries(deps: DeliveryDependencies): Reconciler {
 async function storeBody(tx: Tx, row: Pick<CallbackRow, 'id'>, report: ExecutionReport | null): Promise<void> {
   const untold = and(eq(callback.id, row.id), eq(callback.state, 'waiting'))
   if (report === null) await tx.orm.delete(callback).where(untold)
-  else await tx.orm.update(callback).set({ state: 'pending', body: callbackBody(report) }).where(untold)
+  else
+    await tx.orm
+      .update(callback)
+      .set({ state: 'pending', body: callbackBody(report) })
+      .where(untold)
 }
 
 /** Before a session's rows go: what is owed of it is told from what they say now. */
