@@ -17,6 +17,8 @@ export const limits = {
   replayPageBytes: MiB,
   viewerBacklogBytes: MiB,
   spoolSegmentBytes: 4 * MiB,
+  /** What may wait for the server before deltas and superseded updates of parts are given up. */
+  spoolBytes: 64 * MiB,
   promptCharacters: 100_000,
   trpcBatchCalls: 20,
 } as const

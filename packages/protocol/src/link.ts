@@ -31,22 +31,25 @@ export const bootFileSchema = z.strictObject({
 })
 export type BootFile = z.infer<typeof bootFileSchema>
 
-const attempt = z.number().int().positive()
-const numberInSpool = z.number().int().nonnegative()
+/** The largest number that the database holds of these; a supervisor that names a larger one breaks the protocol. */
+const int4 = 2_147_483_647
+const attempt = z.number().int().positive().max(int4)
+const numberInSpool = z.number().int().nonnegative().max(int4)
 
 const runningSchema = z.object({ executionId: executionIdSchema, attempt, begun: z.boolean() })
 
 export const helloSchema = z.object({
   bootId: z.string(),
   /** Each start of the supervisor takes the next number from a file; lower ones are fenced off. */
-  incarnation: z.number().int().positive(),
+  incarnation: attempt,
   protocol: z.number().int(),
   sessions: z.array(
     z.object({
       id: sessionIdSchema,
-      spools: z.array(z.object({ epoch: attempt, firstUnackedN: numberInSpool, lastN: numberInSpool })),
+      /** One below the largest: the server may have to give the next. */
+      spools: z.array(z.object({ epoch: attempt.max(int4 - 1), firstUnackedN: numberInSpool, lastN: numberInSpool })),
       running: runningSchema.optional(),
-      workspace: z.object({ attempt: z.number().int().nonnegative(), state: z.enum(['absent', 'preparing', 'ready']) }),
+      workspace: z.object({ attempt: numberInSpool, state: z.enum(['absent', 'preparing', 'ready']) }),
     }),
   ),
 })

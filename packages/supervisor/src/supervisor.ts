@@ -20,6 +20,7 @@ import { openRecord, recordedSessions } from './sessions/record.ts'
 import { createSession, type Session } from './sessions/session.ts'
 import { createSessions } from './sessions/sessions.ts'
 import { createJournal } from './spool/journal.ts'
+import { createOpenParts } from './spool/openParts.ts'
 import { createReserve } from './spool/reserve.ts'
 import { openSessionSpool } from './spool/sessionSpool.ts'
 
@@ -66,9 +67,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   function open(id: SessionId): Session {
     const record = openRecord(sessionsDir, id)
-    const spool = openSessionSpool({ folder: join(stateDir, 'spool', id), log })
+    const openParts = createOpenParts()
+    const spool = openSessionSpool({ folder: join(stateDir, 'spool', id), openParts, log })
     const environment = sessionEnvironment(options.environment, id)
-    const journal = createJournal({ spool, reserve, appended: () => link.pump(), log })
+    const journal = createJournal({ spool, openParts, reserve, appended: () => link.pump(), log })
     const agent = createAgent({
       session: id,
       environment,

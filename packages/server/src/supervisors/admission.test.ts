@@ -1,4 +1,4 @@
-import { linkClose } from '@corral/protocol'
+import { linkClose, newExecutionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { sandbox } from '../database/schema.ts'
@@ -68,6 +68,27 @@ describe('a supervisor that dials', async () => {
     peer.socket.send(frame)
     await peer.closed(linkClose.protocolError)
   })
+
+  test.each([
+    ['incarnation', { incarnation: 2 ** 31 }],
+    ['epoch', { spools: [{ epoch: 2 ** 31 - 1, firstUnackedN: 1, lastN: 1 }] }],
+    ['firstUnackedN', { spools: [{ epoch: 1, firstUnackedN: 2 ** 31, lastN: 1 }] }],
+    ['lastN', { spools: [{ epoch: 1, firstUnackedN: 1, lastN: 2 ** 53 - 1 }] }],
+    ['attempt', { workspace: { attempt: 2 ** 31, state: 'absent' as const } }],
+    ['attempt', { running: { executionId: newExecutionId(), attempt: 2 ** 31, begun: true } }],
+  ])(
+    'is closed for a hello with a larger %s than the database can hold, which changes nothing',
+    async (_what, said) => {
+      const { peer, bootId, session, id } = await dial()
+      const { incarnation = 1, ...ofSession } = { incarnation: undefined, ...said }
+      const workspace = { attempt: 0, state: 'absent' as const }
+      peer.hello({ bootId, incarnation, sessions: [{ id: session, spools: [], workspace, ...ofSession }] })
+      await peer.closed(linkClose.protocolError)
+      expect(world.links.of(id)).toBeNull()
+      const [row] = await world.database.orm.select().from(sandbox).where(eq(sandbox.id, id))
+      expect(row).toMatchObject({ state: 'starting', incarnation: 0 })
+    },
+  )
 
   test('is closed for events before its hello', async () => {
     const { peer, session } = await dial()

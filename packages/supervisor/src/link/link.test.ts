@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { limits, newSessionId, type SessionId, type UpEvent } from '@corral/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { encodeEvent } from '../spool/journal.ts'
+import { encodeEvent } from '../spool/encode.ts'
+import { createOpenParts } from '../spool/openParts.ts'
 import { openSessionSpool, type SessionSpool } from '../spool/sessionSpool.ts'
 import { createFolder } from '../testing/folder.ts'
 import { type LinkServer, startLinkServer } from '../testing/linkServer.ts'
@@ -31,7 +32,9 @@ afterEach(async () => {
 })
 
 const spoolOf = (id: SessionId): SessionSpool => {
-  const spool = spools.get(id) ?? openSessionSpool({ folder: join(folder.path, 'spool', id), log: () => undefined })
+  const spool =
+    spools.get(id) ??
+    openSessionSpool({ folder: join(folder.path, 'spool', id), openParts: createOpenParts(), log: () => undefined })
   spools.set(id, spool)
   return spool
 }
@@ -72,7 +75,7 @@ function connect(timers = shortLinkTimers): void {
 function say(id: SessionId, ...texts: string[]): void {
   for (const content of texts) {
     const event: UpEvent = { type: 'output', data: { content, source: 'stdout' } }
-    spoolOf(id).append(encodeEvent(event), { durable: false })
+    spoolOf(id).append(encodeEvent(event).payload, { durable: false })
   }
   link.pump()
 }

@@ -34,18 +34,18 @@ export function createOutbox(options: {
   /** One frame of this session; false when it has nothing to send. */
   function sendOne(session: SessionId, state: { sentN: Map<number, number>; unacked: Sent[] }): boolean {
     for (const spool of options.spool(session)?.epochs() ?? []) {
-      const from = Math.max(state.sentN.get(spool.epoch) ?? 0, spool.ackedN, spool.firstN - 1) + 1
-      if (from > spool.lastN) continue
-      const found = spool.read(from, {
+      const next = Math.max(state.sentN.get(spool.epoch) ?? 0, spool.ackedN, spool.firstN - 1) + 1
+      if (next > spool.lastN) continue
+      const { from, payloads } = spool.read(next, {
         events: Math.min(frameEvents, limits.windowEvents - events),
         bytes: Math.min(frameBytes, limits.windowBytes - bytes),
       })
-      if (found.length === 0) continue
-      const n = from + found.length - 1
-      const frame = `{"jsonrpc":"2.0","method":"events","params":{"session":${JSON.stringify(session)},"epoch":${spool.epoch},"from":${from},"events":[${found.join(',')}]}}`
+      if (payloads.length === 0) continue
+      const n = from + payloads.length - 1
+      const frame = `{"jsonrpc":"2.0","method":"events","params":{"session":${JSON.stringify(session)},"epoch":${spool.epoch},"from":${from},"events":[${payloads.join(',')}]}}`
       state.sentN.set(spool.epoch, n)
-      state.unacked.push({ epoch: spool.epoch, n, events: found.length, bytes: frame.length })
-      events += found.length
+      state.unacked.push({ epoch: spool.epoch, n, events: payloads.length, bytes: frame.length })
+      events += payloads.length
       bytes += frame.length
       options.send(frame)
       return true

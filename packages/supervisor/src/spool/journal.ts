@@ -1,12 +1,13 @@
 /**
  * The one way in which a session says something: an event is made safe, bounded and spooled here, then offered to
- * the link. Invariants: U+0000 and lone surrogates never leave (PostgreSQL takes neither); an event over 8 MiB
- * becomes an `error` without a reason; a full disk costs telling, never a crash and never a lifecycle event that the
- * reserve has room for.
+ * the link. Invariants: a full disk costs telling, never a crash and never a lifecycle event that the reserve has room
+ * for; what was recorded, and nothing else, is noted for the rewriting of the spool.
  */
-import { limits, type UpEvent, type UpType } from '@corral/protocol'
+import type { UpEvent, UpType } from '@corral/protocol'
 import { isDiskFull } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
+import { encodeEvent } from './encode.ts'
+import type { OpenParts } from './openParts.ts'
 import type { Reserve } from './reserve.ts'
 import type { SessionSpool } from './sessionSpool.ts'
 
@@ -28,60 +29,33 @@ const lifecycle: ReadonlySet<UpType> = new Set<UpType>([
 
 export function createJournal(options: {
   spool: SessionSpool
+  openParts: OpenParts
   reserve: Reserve
   /** Something waits to be sent. */
   appended(): void
   log: Log
 }): Journal {
-  const { spool, reserve, appended, log } = options
+  const { spool, openParts, reserve, appended, log } = options
 
-  function write(payload: Buffer, durable: boolean): boolean {
+  function write({ event, payload }: ReturnType<typeof encodeEvent>, durable: boolean): boolean {
     try {
       spool.append(payload, { durable })
     } catch (error) {
       if (!isDiskFull(error)) throw error
       return false
     }
+    openParts.note(event)
     appended()
     return true
   }
 
   return {
     append(event, { durable = false } = {}) {
-      const payload = encodeEvent(event)
-      if (write(payload, durable)) return true
-      if (lifecycle.has(event.type) && reserve.release() && write(payload, durable)) return true
-      log('error', 'the disk is full: an event is not recorded', { type: event.type, bytes: payload.length })
+      const encoded = encodeEvent(event)
+      if (write(encoded, durable)) return true
+      if (lifecycle.has(event.type) && reserve.release() && write(encoded, durable)) return true
+      log('error', 'the disk is full: an event is not recorded', { type: event.type, bytes: encoded.payload.length })
       return false
     },
   }
 }
-
-export function encodeEvent(event: UpEvent): Buffer {
-  const payload = Buffer.from(safeJson(event))
-  if (payload.length <= limits.eventBytes) return payload
-  return Buffer.from(
-    safeJson({
-      type: 'error',
-      executionId: event.executionId,
-      data: {
-        error: `An event was larger than ${limits.eventBytes / 1024 / 1024} MiB and is not kept.`,
-        details: { rejectedType: event.type, bytes: payload.length },
-      },
-    } satisfies UpEvent),
-  )
-}
-
-function safeJson(value: unknown): string {
-  const text = JSON.stringify(value)
-  // Both are escaped by `JSON.stringify`, so most texts are known to be safe without a second walk.
-  if (!text.includes('\\u0000') && !text.includes('\\ud')) return text
-  return JSON.stringify(value, (_key, member: unknown) => (isRecord(member) ? withSafeKeys(member) : safeValue(member)))
-}
-
-const safeText = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD')
-const safeValue = (value: unknown): unknown => (typeof value === 'string' ? safeText(value) : value)
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-const withSafeKeys = (record: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [safeText(key), value]))

@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../host/log.ts'
+import type { OpenParts } from './openParts.ts'
 import { DamagedSpool, openSpool, type Spool } from './spool.ts'
 
 export type SessionSpool = {
@@ -19,19 +20,39 @@ export type SessionSpool = {
   remove(): void
 }
 
-export function openSessionSpool({ folder, log }: { folder: string; log: Log }): SessionSpool {
+export function openSessionSpool(options: {
+  folder: string
+  /** As they are after all that was appended. */
+  openParts: Pick<OpenParts, 'updates'>
+  log: Log
+}): SessionSpool {
+  const { folder, openParts, log } = options
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   let spools = readdirSync(folder)
     .map(Number)
     .filter((epoch) => Number.isInteger(epoch))
     .sort((a, b) => a - b)
-    .flatMap((epoch) => openOrSetAside(folder, epoch, log))
+    .flatMap((epoch) => openOrSetAside(epoch))
+
+  /** A damaged spool is kept for whoever wants to look, and not offered: the server then gives a new epoch. */
+  function openOrSetAside(epoch: number): Spool[] {
+    const path = join(folder, String(epoch))
+    try {
+      return [openSpool({ folder: path, epoch, startN: 1, openParts })]
+    } catch (error) {
+      if (!(error instanceof DamagedSpool)) throw error
+      log('error', error.message)
+      rmSync(`${path}.damaged`, { recursive: true, force: true })
+      renameSync(path, `${path}.damaged`)
+      return []
+    }
+  }
 
   return {
     epochs: () => spools,
     adopt(epoch, ackedN) {
       const known = spools.find((spool) => spool.epoch === epoch)
-      const current = known ?? openSpool({ folder: join(folder, String(epoch)), epoch, startN: ackedN + 1 })
+      const current = known ?? openSpool({ folder: join(folder, String(epoch)), epoch, startN: ackedN + 1, openParts })
       current.resume(ackedN)
       spools = [...spools.filter((spool) => spool !== current), current]
     },
@@ -59,19 +80,5 @@ export function openSessionSpool({ folder, log }: { folder: string; log: Log }):
       spools = []
       rmSync(folder, { recursive: true, force: true })
     },
-  }
-}
-
-/** A damaged spool is kept for whoever wants to look, and not offered: the server then gives a new epoch. */
-function openOrSetAside(folder: string, epoch: number, log: Log): Spool[] {
-  const path = join(folder, String(epoch))
-  try {
-    return [openSpool({ folder: path, epoch, startN: 1 })]
-  } catch (error) {
-    if (!(error instanceof DamagedSpool)) throw error
-    log('error', error.message)
-    rmSync(`${path}.damaged`, { recursive: true, force: true })
-    renameSync(path, `${path}.damaged`)
-    return []
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createOpenParts } from './openParts.ts'
 import { DamagedSpool, openSpool, type Spool } from './spool.ts'
 
 const folders: string[] = []
@@ -16,13 +17,14 @@ afterEach(() => {
 })
 
 const everything = { events: 100_000, bytes: 1 << 30 }
-const texts = (spool: Spool, from: number): string[] => spool.read(from, everything).map(String)
+const openParts = createOpenParts()
+const texts = (spool: Spool, from: number): string[] => spool.read(from, everything).payloads.map(String)
 const append = (spool: Spool, text: string): number => spool.append(Buffer.from(text), { durable: false })
 const megabyte = 'x'.repeat(1024 * 1024)
 
 describe('a spool', () => {
   it('numbers events from its start and gives them back in order', () => {
-    const spool = openSpool({ folder: newFolder(), epoch: 1, startN: 7 })
+    const spool = openSpool({ folder: newFolder(), epoch: 1, startN: 7, openParts })
     expect([append(spool, '"a"'), append(spool, '"b"'), append(spool, '"c"')]).toEqual([7, 8, 9])
     expect(texts(spool, 8)).toEqual(['"b"', '"c"'])
     expect({ firstN: spool.firstN, lastN: spool.lastN, ackedN: spool.ackedN }).toEqual({
@@ -33,23 +35,23 @@ describe('a spool', () => {
   })
 
   it('reads no more than asked for, but always one', () => {
-    const spool = openSpool({ folder: newFolder(), epoch: 1, startN: 1 })
+    const spool = openSpool({ folder: newFolder(), epoch: 1, startN: 1, openParts })
     for (const text of [megabyte, 'b', 'c', 'd']) append(spool, text)
-    expect(spool.read(1, { events: 10, bytes: 10 })).toHaveLength(1)
-    expect(spool.read(2, { events: 2, bytes: 10 }).map(String)).toEqual(['b', 'c'])
+    expect(spool.read(1, { events: 10, bytes: 10 }).payloads).toHaveLength(1)
+    expect(spool.read(2, { events: 2, bytes: 10 }).payloads.map(String)).toEqual(['b', 'c'])
   })
 
   it('goes on with the next number after its process was killed', () => {
     const folder = newFolder()
-    append(openSpool({ folder, epoch: 1, startN: 1 }), '"a"')
-    const again = openSpool({ folder, epoch: 1, startN: 1 })
+    append(openSpool({ folder, epoch: 1, startN: 1, openParts }), '"a"')
+    const again = openSpool({ folder, epoch: 1, startN: 1, openParts })
     expect(append(again, '"b"')).toBe(2)
     expect(texts(again, 1)).toEqual(['"a"', '"b"'])
   })
 
   it('deletes full segments a minute after all of them was acked, and never the newest', () => {
     const folder = newFolder()
-    const spool = openSpool({ folder, epoch: 1, startN: 1 })
+    const spool = openSpool({ folder, epoch: 1, startN: 1, openParts })
     for (let i = 0; i < 12; i++) append(spool, megabyte)
     expect(readdirSync(folder)).toHaveLength(3)
     spool.ack(5)
@@ -61,16 +63,16 @@ describe('a spool', () => {
     spool.ack(12)
     spool.sweep(performance.now() + 61_000)
     expect(readdirSync(folder)).toHaveLength(1)
-    expect(append(openSpool({ folder, epoch: 1, startN: 1 }), '"next"')).toBe(13)
+    expect(append(openSpool({ folder, epoch: 1, startN: 1, openParts }), '"next"')).toBe(13)
   })
 
   it('is damaged when events in its middle are gone', () => {
     const folder = newFolder()
-    const spool = openSpool({ folder, epoch: 1, startN: 1 })
+    const spool = openSpool({ folder, epoch: 1, startN: 1, openParts })
     for (let i = 0; i < 6; i++) append(spool, megabyte)
     const [first = ''] = readdirSync(folder).sort()
     truncateSync(join(folder, first), 3 * 1024 * 1024)
-    expect(() => openSpool({ folder, epoch: 1, startN: 1 })).toThrow(DamagedSpool)
+    expect(() => openSpool({ folder, epoch: 1, startN: 1, openParts })).toThrow(DamagedSpool)
   })
 
   it('holds exactly what was appended, whatever is appended, acked, reopened or torn in any order', () => {
@@ -87,7 +89,7 @@ describe('a spool', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const folder = newFolder()
-        const open = () => openSpool({ folder, epoch: 1, startN: 1 })
+        const open = () => openSpool({ folder, epoch: 1, startN: 1, openParts })
         let spool = open()
         let expected: string[] = []
         for (const current of steps) {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { newExecutionId, type UpEvent } from '@corral/protocol'
 import { createJournal } from '../spool/journal.ts'
+import { createOpenParts } from '../spool/openParts.ts'
 import { createReserve } from '../spool/reserve.ts'
 import { openSessionSpool } from '../spool/sessionSpool.ts'
 
@@ -9,9 +10,10 @@ const [folder = ''] = process.argv.slice(2)
 const log = () => undefined
 const reserve = createReserve(join(folder, 'reserve'))
 reserve.take()
-const spool = openSessionSpool({ folder: join(folder, 'spool'), log })
+const openParts = createOpenParts()
+const spool = openSessionSpool({ folder: join(folder, 'spool'), openParts, log })
 spool.adopt(1, 0)
-const journal = createJournal({ spool, reserve, appended: () => undefined, log })
+const journal = createJournal({ spool, openParts, reserve, appended: () => undefined, log })
 
 const output: UpEvent = { type: 'output', data: { content: 'x'.repeat(100_000), source: 'stdout' } }
 let written = 0
@@ -27,9 +29,9 @@ const outcome = journal.append(
 )
 spool.close()
 
-const again = openSessionSpool({ folder: join(folder, 'spool'), log })
+const again = openSessionSpool({ folder: join(folder, 'spool'), openParts, log })
 const [epoch] = again.epochs()
-const last = epoch?.read(epoch.lastN, { events: 1, bytes: 1 })[0]
+const last = epoch?.read(epoch.lastN, { events: 1, bytes: 1 }).payloads[0]
 process.stdout.write(
   JSON.stringify({
     lost: epoch?.lastN !== written + 1,

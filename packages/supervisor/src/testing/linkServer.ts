@@ -16,6 +16,7 @@ import {
   type Welcome,
 } from '@corral/protocol'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { newOnes } from './takes.ts'
 
 export type Received = {
   type: UpEvent['type']
@@ -73,10 +74,7 @@ export async function startLinkServer(socketPath: string): Promise<LinkServer> {
     const frame = eventsSchema.parse(frameEvents)
     const head = assigned.get(frame.session)
     if (head && frame.epoch === head.epoch) {
-      if (frame.from > head.ackedN + 1) throw new Error(`a hole: ${frame.from} after ${head.ackedN}`)
-      for (const [i, event] of frame.events.entries()) {
-        const n = frame.from + i
-        if (n <= head.ackedN) continue
+      for (const { n, event } of newOnes(head.ackedN, frame)) {
         head.ackedN = n
         events.push({ ...(event as Omit<Received, 'epoch' | 'n'>), epoch: frame.epoch, n })
       }
