@@ -39,6 +39,10 @@ export const executionIdSchema = z
   .regex(/^exec_[0-9A-HJKMNP-TV-Z]{26}$/, 'must be exec_ followed by a ULID')
   .transform((id) => id as ExecutionId)
 
+/** A bare UUID, as sessions were called once, in the form in which an agent takes it. */
+export const agentSessionIdOf = (id: string): AgentSessionId =>
+  id.startsWith('ses_') ? `ses_${id.slice('ses_'.length)}` : `ses_${id.replaceAll('-', '').toLowerCase()}`
+
 export const newSessionId = (): SessionId => `agent_${crypto.randomUUID()}`
 export const newSandboxId = (): SandboxId => `sbx_${crypto.randomUUID()}`
 export const newBootId = (): BootId => `boot_${crypto.randomUUID()}`

@@ -174,6 +174,8 @@ const agentSpec = z.object({
 export const prepareSchema = z.object({
   session: sessionIdSchema,
   attempt,
+  /** A checkout of another edition is made anew: what it was made with has changed. */
+  edition: z.number().int().positive().default(1),
   workspacePath: z.string(),
   home: z.string(),
   repository: z.object({

@@ -165,6 +165,7 @@ export function createApp(deps: {
       if (selection.upstream.name === 'scripted') deps.wantScriptedModel()
       return null
     },
+    defaultModel: config.defaultModel,
     wake: wakeSessions,
     timers,
   })

@@ -235,6 +235,8 @@ export const workspace = pgTable(
       .references(() => session.id, { onDelete: 'cascade' }),
     state: text('state', { enum: workspaceStates }).notNull().default('absent'),
     attempt: integer('attempt').notNull().default(0),
+    /** Of the configuration that it is made with; a checkout of another one is not used again. */
+    edition: integer('edition').notNull().default(1),
     /** The link on which `prepare` was last sent. */
     sentLink: text('sent_link'),
     preparingSince: at('preparing_since'),

@@ -17,12 +17,16 @@ import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import { lockOwned } from './access.ts'
+import type { Admissible } from './admissible.ts'
 import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
+import type { SealedConfigurations } from './sealedConfiguration.ts'
+import type { Sessions } from './sessions.ts'
 import { refuseUnbuilt } from './unbuilt.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect
+type InitiateOptions = Parameters<Sessions['initiate']>[2]
 type SendInput = Omit<SendMessageInput, 'cloudAgentSessionId' | 'sessionId'>
 
 export function createAdmission(deps: {
@@ -30,17 +34,22 @@ export function createAdmission(deps: {
   log: Pick<Log, 'appendIn'>
   queue: ExecutionQueue
   contentHash: ContentHash
-  /** A sentence when no upstream takes this model. */
-  checkModel(model: string): Promise<string | null>
+  sealed: SealedConfigurations
+  admissible: Pick<Admissible, 'checkModel'>
 }) {
   const { database, log, queue } = deps
 
-  async function initiate(caller: Caller, id: SessionId, organizationId: string | undefined): Promise<Ack> {
+  async function initiate(
+    caller: Caller,
+    id: SessionId,
+    { kilocodeOrganizationId: organizationId, githubToken }: InitiateOptions,
+  ): Promise<Ack> {
     return database.transaction(async (tx) => {
       const row = await lockOwned(tx, caller, id)
       if (organizationId !== undefined && organizationId !== row.organizationId)
         throw new CorralError('session_not_found')
       if (row.state === 'unprepared') throw new CorralError('not_prepared')
+      await replaceTokens(tx, id, { githubToken })
       if (row.initiatedAt) {
         const first = await firstExecution(tx, id)
         if (!first) throw new Error(`session ${id} is initiated but has no execution`)
@@ -60,7 +69,7 @@ export function createAdmission(deps: {
     refuseUnbuilt(input)
     const { prompt } = input
     if (prompt === undefined) throw invalidInput('prompt', 'is required')
-    if (input.model !== undefined) await requireModel(input.model)
+    if (input.model !== undefined) await deps.admissible.checkModel(input.model)
     const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })
     return database.transaction(async (tx) => {
       const row = await lockOwned(tx, caller, id)
@@ -73,6 +82,7 @@ export function createAdmission(deps: {
         if (known && known.clientHash !== clientHash) throw new CorralError('idempotency_mismatch')
         if (known) return ackOf(row, known)
       }
+      await replaceTokens(tx, id, input)
       const queued = await queue.add(tx, row, {
         prompt,
         request: await requestOf(tx, row, input),
@@ -94,7 +104,7 @@ export function createAdmission(deps: {
       model?: string | undefined
     },
   ): Promise<Ack> {
-    if (input.model !== undefined) await requireModel(input.model)
+    if (input.model !== undefined) await deps.admissible.checkModel(input.model)
     return database.transaction(async (tx) => {
       const row = await lockOwned(tx, caller, id)
       const [current] = await tx.orm
@@ -122,9 +132,19 @@ export function createAdmission(deps: {
     })
   }
 
-  async function requireModel(model: string): Promise<void> {
-    const refused = await deps.checkModel(model)
-    if (refused) throw invalidInput('model', refused)
+  /** A token that is passed later takes the place of the one before. */
+  async function replaceTokens(
+    tx: Tx,
+    id: SessionId,
+    { githubToken, gitToken }: Pick<SendMessageInput, 'githubToken' | 'gitToken'>,
+  ): Promise<void> {
+    if (githubToken === undefined && gitToken === undefined) return
+    const secret = await deps.sealed.open(tx.orm, id)
+    await deps.sealed.store(tx, id, {
+      ...secret,
+      ...(githubToken !== undefined && { githubToken }),
+      ...(gitToken !== undefined && { gitToken }),
+    })
   }
 
   return { initiate, send, updateExecution }

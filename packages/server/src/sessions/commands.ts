@@ -55,6 +55,7 @@ export function createCommands(deps: {
       return {
         session: session.id,
         attempt,
+        edition: look.workspace.edition,
         workspacePath,
         home,
         repository: { url: session.repository, doorUrl: deps.doorUrl(session.repository) },

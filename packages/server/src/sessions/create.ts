@@ -6,6 +6,7 @@ import type { Database } from '../database/transaction.ts'
 import type { Membership } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
+import { createAdmissible } from './admissible.ts'
 import { createAdmission } from './admission.ts'
 import { createContentHash } from './contentHash.ts'
 import { createEndings } from './ending.ts'
@@ -15,6 +16,7 @@ import { createReads } from './reads.ts'
 import type { RepositoryPolicy } from './repository.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
 import type { Sessions } from './sessions.ts'
+import { createUpdate } from './update.ts'
 
 export function createSessions(deps: {
   database: Database
@@ -28,6 +30,8 @@ export function createSessions(deps: {
   digest(content: string): string
   chooseAgent: Parameters<typeof createPreparation>[0]['chooseAgent']
   checkModel(model: string): Promise<string | null>
+  /** What a session has whose model was cleared. */
+  defaultModel: string
   /** The reconciler has something to do. */
   wake(): void
   timers: Timers
@@ -35,8 +39,9 @@ export function createSessions(deps: {
   const listeners = new Set<(id: SessionId) => void>()
   const queue = createExecutionQueue(deps)
   const contentHash = createContentHash(deps)
-  const preparation = createPreparation({ ...deps, queue, contentHash })
-  const admission = createAdmission({ ...deps, queue, contentHash })
+  const admissible = createAdmissible(deps)
+  const preparation = createPreparation({ ...deps, queue, contentHash, admissible })
+  const admission = createAdmission({ ...deps, queue, contentHash, admissible })
   const reads = createReads(deps)
   const endings = createEndings({
     ...deps,
@@ -46,8 +51,10 @@ export function createSessions(deps: {
   })
   return {
     prepare: preparation.prepare,
+    prepareLinked: preparation.prepareLinked,
+    update: createUpdate({ ...deps, queue, admissible }),
     start: preparation.start,
-    initiate: (caller, id, options) => admission.initiate(caller, id, options.kilocodeOrganizationId),
+    initiate: admission.initiate,
     send: admission.send,
     updateExecution: admission.updateExecution,
     get: reads.get,

@@ -4,56 +4,62 @@
  */
 import {
   type Ack,
+  type AgentSessionId,
   CorralError,
   invalidInput,
   newAgentSessionId,
   newSessionId,
   type PreparedPair,
   type PrepareSessionInput,
+  type SessionId,
 } from '@corral/protocol'
 import { and, eq, sql } from 'drizzle-orm'
-import type { CallbackTargets } from '../callbacks/target.ts'
-import { type SessionConfiguration, session, sessionHead, workspace } from '../database/schema.ts'
+import { type execution, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
-import type { Caller, Membership } from '../identity/caller.ts'
+import type { Caller } from '../identity/caller.ts'
+import { findOwned } from './access.ts'
+import type { Admissible } from './admissible.ts'
 import { firstLine } from './commands.ts'
+import { configurationOf } from './configuration.ts'
 import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
-import { countsOf, type SealedConfigurations, type SecretConfiguration } from './sealedConfiguration.ts'
-import { refuseUnbuilt } from './unbuilt.ts'
+import type { SealedConfigurations } from './sealedConfiguration.ts'
+
+type SessionRow = typeof session.$inferSelect
+type Made = { row: SessionRow; first: typeof execution.$inferSelect | null; replayed: boolean }
 
 export function createPreparation(deps: {
   database: Database
   queue: ExecutionQueue
-  membership: Membership
   repositories: RepositoryPolicy
   sealed: SealedConfigurations
-  callbackTargets: Pick<CallbackTargets, 'admit'>
   contentHash: ContentHash
+  admissible: Admissible
   /** The installed agent of that kind (the operator's first without one), or a sentence why there is none. */
   chooseAgent(kind: string | undefined): Promise<{ kind: string; version: string } | { refused: string }>
-  /** A sentence when no upstream takes this model. */
-  checkModel(model: string): Promise<string | null>
 }) {
   const { database, queue } = deps
 
-  async function prepare(caller: Caller, input: PrepareSessionInput, initiateToo: boolean) {
-    refuseForeign(caller, input)
-    refuseUnbuilt(input)
-    if (input.kilocodeOrganizationId && !(await deps.membership(caller.userId, input.kilocodeOrganizationId))) {
-      throw new CorralError('organization_not_found')
-    }
-    const refused = await deps.checkModel(input.model)
-    if (refused) throw invalidInput('model', refused)
+  type What = {
+    caller: Caller
+    input: PrepareSessionInput
+    /** Given where the session exists elsewhere already; else both are minted. */
+    ids?: { id: SessionId; agentSessionId: AgentSessionId }
+    initiateToo?: boolean
+  }
+
+  async function prepare({ caller, input, ids, initiateToo = false }: What): Promise<Made> {
+    await deps.admissible.checkConfiguration(caller, input)
     const repository = await repositoryIdentity(input, deps.repositories)
-    if (input.callbackTarget) deps.callbackTargets.admit(input.callbackTarget)
     const agent = await deps.chooseAgent(input.agentKind)
     if ('refused' in agent) throw invalidInput('agentKind', agent.refused)
-    const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })
+    const repeatable = input.clientId !== undefined || ids !== undefined
+    const clientHash = repeatable ? deps.contentHash({ ...input, ...ids, clientId: undefined }) : null
+    const { shown, secret } = configurationOf(input)
 
     return database.transaction(async (tx) => {
-      const id = newSessionId()
+      const id = ids?.id ?? newSessionId()
       const [made] = await tx.orm
         .insert(session)
         .values({
@@ -62,106 +68,71 @@ export function createPreparation(deps: {
           userId: caller.userId,
           organizationId: input.kilocodeOrganizationId ?? null,
           botId: input.botId ?? caller.botId,
-          agentSessionId: newAgentSessionId(),
+          agentSessionId: ids?.agentSessionId ?? newAgentSessionId(),
           agentKind: agent.kind,
           agentVersion: agent.version,
           repository,
-          configuration: shownConfiguration(input),
+          configuration: shown,
           title: firstLine(input.prompt),
           clientId: input.clientId ?? null,
           clientHash,
           preparedAt: sql`now()`,
           initiatedAt: initiateToo ? sql`now()` : null,
         })
-        .onConflictDoNothing({ target: [session.userId, session.clientId], where: sql`client_id is not null` })
+        .onConflictDoNothing()
         .returning()
-      if (!made) return replayed(tx, caller, input, clientHash, initiateToo)
+      if (!made) return known(tx, { caller, input, ids, initiateToo }, clientHash)
       await tx.orm.insert(sessionHead).values({ sessionId: id })
       await tx.orm.insert(workspace).values({ sessionId: id })
-      await deps.sealed.store(tx, id, secretConfiguration(input))
+      await deps.sealed.store(tx, id, secret)
       const first = initiateToo ? await queue.addFirst(tx, made) : null
       await queue.wakeSession(tx, id)
       return { row: made, first, replayed: false }
     })
   }
 
-  /** The same `clientId` again: the same session, if the content is the same and it has not been deleted. */
-  async function replayed(
-    tx: Tx,
-    caller: Caller,
-    input: PrepareSessionInput,
-    hash: string | null,
-    initiateToo: boolean,
-  ) {
-    const [row] = await tx.orm
-      .select()
-      .from(session)
-      .where(and(eq(session.userId, caller.userId), eq(session.clientId, input.clientId ?? '')))
-    if (!row || row.clientHash !== hash || row.state === 'deleted') throw new CorralError('idempotency_mismatch')
-    const first = initiateToo ? await firstExecution(tx, row.id) : null
+  /** The same `clientId` or ids again: the same session, if the content is the same and it has not been deleted. */
+  async function known(tx: Tx, { caller, input, ids, initiateToo }: What, hash: string | null): Promise<Made> {
+    const [row] =
+      input.clientId === undefined
+        ? []
+        : await tx.orm
+            .select()
+            .from(session)
+            .where(and(eq(session.userId, caller.userId), eq(session.clientId, input.clientId)))
+    if (!row) return { row: await linked(tx, caller, ids, hash), first: null, replayed: true }
+    if (row.clientHash !== hash || row.state === 'deleted') throw new CorralError('idempotency_mismatch')
+    const first = initiateToo ? ((await firstExecution(tx, row.id)) ?? null) : null
     if (initiateToo && !first) throw new CorralError('idempotency_mismatch')
     return { row, first, replayed: true }
   }
 
+  /** A session that has these very ids and belongs to the caller; anything else is none. */
+  async function linked(tx: Tx, caller: Caller, ids: What['ids'], hash: string | null): Promise<SessionRow> {
+    if (!ids) throw new Error('a session with new ids exists already')
+    const row = await findOwned(tx.orm, caller, { sessionId: ids.id })
+    if (row.agentSessionId !== ids.agentSessionId) throw new CorralError('session_not_found')
+    if (row.clientHash !== hash) throw new CorralError('already_initiated')
+    return row
+  }
+
   return {
     async prepare(caller: Caller, input: PrepareSessionInput): Promise<PreparedPair> {
-      const { row, replayed: again } = await prepare(caller, input, false)
-      return {
-        cloudAgentSessionId: row.id,
-        kiloSessionId: row.agentSessionId,
-        ...(again ? { replayed: true } : {}),
-      }
+      return pairOf(await prepare({ caller, input }))
+    },
+    async prepareLinked(caller: Caller, input: PrepareSessionInput, ids: NonNullable<What['ids']>) {
+      return pairOf(await prepare({ caller, input, ids }))
     },
     async start(caller: Caller, input: PrepareSessionInput): Promise<Ack> {
-      const { row, first } = await prepare(caller, input, true)
+      const { row, first } = await prepare({ caller, input, initiateToo: true })
       if (!first) throw new Error(`session ${row.id} was started without an execution`)
       return ackOf(row, first)
     },
   }
 }
 
-/** Some members only our own back ends may say. */
-function refuseForeign(caller: Caller, input: PrepareSessionInput): void {
-  if (caller.internal) return
-  for (const member of ['sessionBranch', 'botId'] as const) {
-    if (input[member] !== undefined) throw invalidInput(member, 'needs the internal key')
-  }
-}
-
-/** What reads may show. */
-function shownConfiguration(input: PrepareSessionInput): SessionConfiguration {
-  return {
-    prompt: input.prompt,
-    mode: input.mode,
-    model: input.model,
-    variant: input.variant,
-    githubRepo: input.githubRepo,
-    gitUrl: input.gitUrl,
-    upstreamBranch: input.upstreamBranch,
-    autoCommit: input.autoCommit ?? false,
-    condenseOnComplete: input.condenseOnComplete ?? false,
-    shallow: input.shallow ?? false,
-    appendSystemPrompt: input.appendSystemPrompt,
-    platform: input.platform,
-    pullRequest: input.pullRequest,
-    permissions: input.permissions,
-    fallbackModels: input.fallbackModels,
-    timeoutMs: input.timeoutMs,
-    sessionBranch: input.sessionBranch,
-    createdOnPlatform: input.createdOnPlatform ?? 'cloud-agent',
-    ...countsOf(secretConfiguration(input)),
-  }
-}
-
-/** What may be secret; the only way to it is `sealedConfiguration.ts`. */
-function secretConfiguration(input: PrepareSessionInput): SecretConfiguration {
-  return {
-    envVars: input.envVars ?? {},
-    setupCommands: input.setupCommands ?? [],
-    githubToken: input.githubToken,
-    gitToken: input.gitToken,
-    mcpServers: input.mcpServers ?? {},
-    callbackTarget: input.callbackTarget,
-    encryptedSecrets: input.encryptedSecrets ?? {},
-  }
-}
+const pairOf = ({ row, replayed }: Made): PreparedPair => ({
+  cloudAgentSessionId: row.id,
+  kiloSessionId: row.agentSessionId,
+  ...(replayed ? { replayed: true } : {}),
+})

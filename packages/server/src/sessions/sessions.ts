@@ -17,6 +17,7 @@ import type {
   SessionExport,
   SessionId,
   SessionList,
+  SessionPatch,
   SessionView,
   Timing,
 } from '@corral/protocol'
@@ -25,10 +26,27 @@ import type { Caller } from '../identity/caller.ts'
 export type Sessions = {
   /** Idempotent by (user, `clientId`); starts sandbox, clone and agent behind its answer. */
   prepare(caller: Caller, input: PrepareSessionInput): Promise<PreparedPair>
+  /** The same for a session that has both its ids already; `already_initiated` when it has another configuration. */
+  prepareLinked(
+    caller: Caller,
+    input: PrepareSessionInput,
+    ids: { id: SessionId; agentSessionId: AgentSessionId },
+  ): Promise<PreparedPair>
+  /** Changes the configuration between preparation and initiation; each change gives it the next version. */
+  update(
+    caller: Caller,
+    id: SessionId,
+    patch: SessionPatch,
+    expectedVersion: number | undefined,
+  ): Promise<{ success: true; version: number }>
   /** Prepare and initiate in one transaction. */
   start(caller: Caller, input: PrepareSessionInput): Promise<Ack>
   /** Turns the stored prompt into the first execution, once; again gives the same ack. */
-  initiate(caller: Caller, id: SessionId, options: { kilocodeOrganizationId?: string | undefined }): Promise<Ack>
+  initiate(
+    caller: Caller,
+    id: SessionId,
+    options: { kilocodeOrganizationId?: string | undefined; githubToken?: string | undefined },
+  ): Promise<Ack>
   /** Queues a follow-up; refused with `queue_full` when ten wait. Idempotent by (session, `clientId`). */
   send(caller: Caller, id: SessionId, input: Omit<SendMessageInput, 'cloudAgentSessionId' | 'sessionId'>): Promise<Ack>
   /** Changes a queued execution; `no_longer_open` once it has left the queue. */

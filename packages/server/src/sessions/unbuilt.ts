@@ -12,8 +12,6 @@ type Inputs = { [Member in keyof PrepareSessionInput]?: PrepareSessionInput[Memb
 const unbuilt = {
   encryptedSecrets: (input) => some(input.encryptedSecrets),
   mcpServers: (input) => some(input.mcpServers),
-  githubToken: (input) => isGiven(input.githubToken),
-  gitToken: (input) => isGiven(input.gitToken),
   pullRequest: (input) => isGiven(input.pullRequest),
   permissions: (input) =>
     isGiven(input.permissions) && (input.permissions.default !== 'auto' || input.permissions.rules.length > 0),

@@ -15,6 +15,7 @@ export const repositoryUrl = 'https://git.example.com/acme/app.git'
 export const prepareParams = (bench: Bench, change: Partial<PrepareParams> = {}): PrepareParams => ({
   session: bench.session,
   attempt: 1,
+  edition: 1,
   workspacePath: bench.workspacePath,
   home: bench.home,
   repository: { url: repositoryUrl, doorUrl: join(bench.root, 'app.git') },

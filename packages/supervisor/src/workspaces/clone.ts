@@ -41,7 +41,13 @@ export async function cloneWorkspace({ params, environment, steps, signal }: Clo
       const git = createGit({ cwd: fresh, environment })
       await putBranchInPlace(git, params, remote, signal)
       const head = await line(git, ['rev-parse', '--verify', '--quiet', 'HEAD'], { timeoutMs: localStepMs, signal })
-      return { attempt, branch: params.branch.name, baseCommit: head ?? emptyTree, setUp: false }
+      return {
+        attempt,
+        edition: params.edition,
+        branch: params.branch.name,
+        baseCommit: head ?? emptyTree,
+        setUp: false,
+      }
     })
     writeStamp(fresh, stamp)
     rmSync(workspacePath, { recursive: true, force: true })

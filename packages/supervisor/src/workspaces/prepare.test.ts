@@ -49,6 +49,17 @@ describe('session.prepare', () => {
     expect(readFileSync(join(bench.workspacePath, 'mine.txt'), 'utf8')).toBe('kept')
   })
 
+  it('makes a checkout anew when what it was made with has changed', async () => {
+    await using bench = await createBench()
+    createRepository(join(bench.root, 'app.git'))
+    await bench.start()
+    await prepared(bench, { setupCommands: ['echo one > made'] })
+    const changed = { attempt: 2, edition: 2, setupCommands: ['echo two >> made'] }
+    expect(await prepared(bench, changed)).toMatchObject({ ok: true, reused: false })
+    expect(readFileSync(join(bench.workspacePath, 'made'), 'utf8')).toBe('two\n')
+    expect(await prepared(bench, { ...changed, attempt: 3 })).toMatchObject({ ok: true, reused: true })
+  })
+
   it('makes a half-made checkout again', async () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))

@@ -49,7 +49,7 @@ async function prepare({ params, environment, steps, output, signal }: PrepareOp
   const { workspacePath, home, attempt } = params
   writeGitConfig(home, { repository: params.repository, author: params.author, token: params.gateway.token })
   const whole = readStamp(workspacePath)
-  const reusable = whole?.branch === params.branch.name ? whole : undefined
+  const reusable = whole?.branch === params.branch.name && whole.edition === params.edition ? whole : undefined
   const stamp = reusable ?? (await cloneWorkspace({ params, environment: environment(home), steps, signal }))
   if (!stamp.setUp) {
     await runSetup({

@@ -9,6 +9,7 @@ import { replaceFile } from '../host/replaceFile.ts'
 
 const stampSchema = z.object({
   attempt: z.number().int().positive(),
+  edition: z.number().int().positive().default(1),
   branch: z.string(),
   /** What the session's work is compared with; the empty tree where the repository was empty. */
   baseCommit: z.string(),

@@ -3,7 +3,15 @@
  * `authorization.test.ts` fails while a procedure or a route is not in here: add it, and it is held to the same rules
  * as all others.
  */
-import type { AgentSessionId, ExecutionId, RefusalReason, Scope, SessionId } from '@corral/protocol'
+import {
+  type AgentSessionId,
+  type ExecutionId,
+  newAgentSessionId,
+  newSessionId,
+  type RefusalReason,
+  type Scope,
+  type SessionId,
+} from '@corral/protocol'
 import { type Answer, preparation, type ServedFace } from './testFace.ts'
 
 /** What a call may name. */
@@ -38,6 +46,13 @@ export const procedures: Record<string, Row> = {
   health: { demands: 'nothing', about: 'caller' },
 
   prepareSession: { demands: 'internal', about: 'organization', absent: 'organization_not_found', input: prepared },
+  prepareLegacySession: {
+    demands: 'internal',
+    about: 'organization',
+    absent: 'organization_not_found',
+    input: (names) => ({ ...prepared(names), sessionId: newSessionId(), kiloSessionId: newAgentSessionId() }),
+  },
+  updateSession: { ...write, demands: 'internal', input: ({ sessionId }) => ({ sessionId, mode: 'ask' }) },
   start: { demands: 'sessions:write', about: 'organization', absent: 'organization_not_found', input: prepared },
   initiateFromPreparedSession: { ...write, input: session },
   initiateFromKilocodeSessionV2: { ...write, input: session },

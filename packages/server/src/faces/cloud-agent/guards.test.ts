@@ -87,7 +87,8 @@ describe('inputs', () => {
   const start = (changes: object) => face.mutate('start', { ...preparation, ...changes }, bearer(operator.apiKey))
   const pathsOf = (answer: Answer) => {
     expectRefusal(answer, 'invalid_input')
-    return answer.refusal?.details?.map((detail) => detail.path)
+    const { details } = answer.refusal ?? {}
+    return Array.isArray(details) ? details.map((detail) => detail.path) : details
   }
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`NAME_${i}`, 'x']))
   const names = (length: number) => ({ ['N'.repeat(length)]: 'x' })

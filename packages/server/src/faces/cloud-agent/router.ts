@@ -3,6 +3,7 @@
  * it. Who may not call learns nothing of inputs.
  */
 import {
+  agentSessionIdOf,
   deleteSessionInput,
   getDiffInput,
   getMessageResultInput,
@@ -12,9 +13,11 @@ import {
   interruptSessionInput,
   listSessionsInput,
   namedSession,
+  prepareLegacySessionInput,
   prepareSessionInput,
   sendMessageInput,
   updateExecutionInput,
+  updateSessionInput,
 } from '@corral/protocol'
 import type { Logger } from 'pino'
 import type { Sessions } from '../../sessions/sessions.ts'
@@ -28,11 +31,12 @@ export function createRouter(options: { sessions: Sessions; health: () => Health
   const { sessions, health, logger } = options
   const { router, open, reads, writes, internal } = createProcedures({ logger })
 
-  const initiate = writes
-    .input(initiateInput)
-    .mutation(({ ctx, input }) =>
-      sessions.initiate(ctx.caller, namedSession(input), { kilocodeOrganizationId: input.kilocodeOrganizationId }),
-    )
+  const initiate = writes.input(initiateInput).mutation(({ ctx, input }) =>
+    sessions.initiate(ctx.caller, namedSession(input), {
+      kilocodeOrganizationId: input.kilocodeOrganizationId,
+      githubToken: input.githubToken,
+    }),
+  )
 
   const sendMessage = writes.input(sendMessageInput).mutation(({ ctx, input }) => {
     const { cloudAgentSessionId: _, sessionId: __, ...message } = withClientId(input, ctx.idempotencyKey)
@@ -45,6 +49,19 @@ export function createRouter(options: { sessions: Sessions; health: () => Health
     prepareSession: internal
       .input(prepareSessionInput)
       .mutation(({ ctx, input }) => sessions.prepare(ctx.caller, withClientId(input, ctx.idempotencyKey))),
+    prepareLegacySession: internal.input(prepareLegacySessionInput).mutation(async ({ ctx, input }) => {
+      const { cloudAgentSessionId: _, sessionId: __, kiloSessionId, ...configuration } = input
+      const pair = await sessions.prepareLinked(ctx.caller, withClientId(configuration, ctx.idempotencyKey), {
+        id: namedSession(input),
+        agentSessionId: agentSessionIdOf(kiloSessionId),
+      })
+      // As it was sent: a bare UUID is this session's name where it comes from.
+      return { ...pair, kiloSessionId }
+    }),
+    updateSession: internal.input(updateSessionInput).mutation(({ ctx, input }) => {
+      const { cloudAgentSessionId: _, sessionId: __, expectedVersion, ...patch } = input
+      return sessions.update(ctx.caller, namedSession(input), patch, expectedVersion)
+    }),
     start: writes
       .input(prepareSessionInput)
       .mutation(({ ctx, input }) => sessions.start(ctx.caller, withClientId(input, ctx.idempotencyKey))),

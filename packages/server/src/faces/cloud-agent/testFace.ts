@@ -14,6 +14,7 @@ import { quietLogger, type TestIdentity, testIdentity } from '../../identity/tes
 import { createLog } from '../../log/log.ts'
 import { createOutboundPolicy } from '../../outbound/policy.ts'
 import { createSessions } from '../../sessions/create.ts'
+import type { SealedConfigurations } from '../../sessions/sealedConfiguration.ts'
 import { createSink } from '../../sessions/sink.ts'
 import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
@@ -30,6 +31,8 @@ export type Answer = {
 }
 
 export type ServedFace = AsyncDisposable & {
+  /** Opens what sessions were prepared with. */
+  sealed: SealedConfigurations
   url: string
   /** What the router has, by its own word. */
   procedures: Record<string, { type: 'query' | 'mutation' | 'subscription'; demand: Demand | undefined }>
@@ -67,15 +70,17 @@ export async function serveFace(options: {
   const sink = createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake })
   const log = createLog({ database, sink, redact: (_, events) => events, logger })
   const links = createLinks({ database, offer: log.offer, changed: wake, logger })
+  const secrets = testSecrets()
   const sessions = createSessions({
     database,
     log,
     links,
     membership: identity.membership,
-    ...testSecrets(),
+    ...secrets,
     repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
+    defaultModel: 'scripted/demo',
     wake,
     timers: defaultTimers,
   })
@@ -99,6 +104,7 @@ export async function serveFace(options: {
 
   return {
     url,
+    sealed: secrets.sealed,
     procedures: Object.fromEntries(
       Object.entries(router._def.procedures).map(([name, { _def }]) => [
         name,
@@ -124,7 +130,7 @@ export async function serveFace(options: {
 const demandSchema: z.ZodType<Demand | undefined> = z
   .strictObject({ scope: scopeSchema, internal: z.literal(true).optional() })
   .optional()
-const details = z.array(z.object({ path: z.string(), message: z.string() })).optional()
+const details = z.union([z.array(z.object({ path: z.string(), message: z.string() })), z.looseObject({})]).optional()
 const reason = z.custom<RefusalReason>((value) => typeof value === 'string' && value in refusals)
 const trpcRefusal = z.object({
   error: z.object({

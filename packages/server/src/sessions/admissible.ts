@@ -1,0 +1,49 @@
+/**
+ * What the schemas of inputs cannot know of a configuration: what this version and its operator can do, and where Corral
+ * may connect to. Asked before anything is written. Source: 30-cloud-agent-api §2, §5, §14.
+ */
+import { CorralError, invalidInput, type PrepareSessionInput, type SessionPatch } from '@corral/protocol'
+import type { CallbackTargets } from '../callbacks/target.ts'
+import type { Caller, Membership } from '../identity/caller.ts'
+import { refuseUnbuilt } from './unbuilt.ts'
+
+export type Admissible = ReturnType<typeof createAdmissible>
+
+export function createAdmissible(deps: {
+  membership: Membership
+  callbackTargets: Pick<CallbackTargets, 'admit'>
+  /** A sentence when no upstream takes this model. */
+  checkModel(model: string): Promise<string | null>
+}) {
+  async function checkMembers(input: Pick<PrepareSessionInput | SessionPatch, 'callbackTarget' | 'model'>) {
+    refuseUnbuilt(input)
+    if (input.model) await checkModel(input.model)
+    if (input.callbackTarget) deps.callbackTargets.admit(input.callbackTarget)
+  }
+
+  async function checkModel(model: string): Promise<void> {
+    const refused = await deps.checkModel(model)
+    if (refused) throw invalidInput('model', refused)
+  }
+
+  return {
+    checkModel,
+    /** Throws a refusal when a session cannot be prepared with this by that caller. */
+    async checkConfiguration(caller: Caller, input: PrepareSessionInput): Promise<void> {
+      refuseForeign(caller, input)
+      if (input.kilocodeOrganizationId && !(await deps.membership(caller.userId, input.kilocodeOrganizationId))) {
+        throw new CorralError('organization_not_found')
+      }
+      await checkMembers(input)
+    },
+    checkPatch: (patch: SessionPatch) => checkMembers(patch),
+  }
+}
+
+/** Some members only our own back ends may say. */
+function refuseForeign(caller: Caller, input: PrepareSessionInput): void {
+  if (caller.internal) return
+  for (const member of ['sessionBranch', 'botId'] as const) {
+    if (input[member] !== undefined) throw invalidInput(member, 'needs the internal key')
+  }
+}
