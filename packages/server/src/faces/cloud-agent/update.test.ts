@@ -42,6 +42,7 @@ const full = {
   autoCommit: true,
   condenseOnComplete: true,
   appendSystemPrompt: 'Be brief.',
+  callbackTarget,
   envVars: { A: '1', B: '2' },
   setupCommands: ['true'],
 }
@@ -55,6 +56,7 @@ const other = {
   autoCommit: false,
   condenseOnComplete: false,
   appendSystemPrompt: 'Be thorough.',
+  callbackTarget: { ...callbackTarget, headers: { Authorization: 'Bearer 1' } },
   envVars: { C: '3' },
   setupCommands: ['false', 'date'],
 }
@@ -68,6 +70,7 @@ const cleared = {
   autoCommit: false,
   condenseOnComplete: false,
   appendSystemPrompt: undefined,
+  callbackTarget: undefined,
 }
 const emptied = { envVars: {}, setupCommands: [] }
 type Member = keyof typeof full
@@ -150,13 +153,14 @@ describe('a patch', () => {
     expect(await stored(id)).toMatchObject({ version: 2 })
   })
 
-  test('is refused once the session is initiated', async () => {
+  test('is refused once the session is initiated, but for where outcomes are sent', async () => {
     const { cloudAgentSessionId: id } = await prepared()
     await face.mutate('initiateFromPreparedSession', { sessionId: id }, internal)
+    expect((await update(id, { callbackTarget })).status).toBe(200)
     for (const patch of [{ mode: 'ask' }, { envVars: {} }, {}, { mode: null, callbackTarget: null }]) {
       expectRefusal(await update(id, patch), 'already_initiated')
     }
-    expect(await stored(id)).toMatchObject({ version: 1 })
+    expect(await stored(id)).toMatchObject({ callbackTarget, version: 2 })
   })
 
   test.each(['http://127.0.0.1/x', 'https://169.254.169.254/latest', 'https://[::1]/'])(
@@ -164,7 +168,7 @@ describe('a patch', () => {
     async (url) => {
       const { cloudAgentSessionId: id } = await prepared()
       const refused = await update(id, { callbackTarget: { ...callbackTarget, url } })
-      expect(['target_refused', 'not_implemented']).toContain(refused.refusal?.reason)
+      expectRefusal(refused, 'target_refused')
       expect(await stored(id)).toMatchObject({ version: 1, hasCallback: false })
     },
   )
