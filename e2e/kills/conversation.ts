@@ -109,11 +109,6 @@ export const stepOf = (
       data.state === state,
   )
 
-export const startedOf =
-  (execution: ExecutionId) =>
-  ({ executionId, streamEventType }: Envelope): boolean =>
-    executionId === execution && streamEventType === 'started'
-
 /** The checkout, where it lies on this host. */
 export async function checkoutOf({ corral, session }: Pick<Conversation, 'corral' | 'session'>): Promise<string> {
   for await (const path of glob(join(corral.home, 'sandboxes', '*', 'workspace', '**', 'sessions', session)))

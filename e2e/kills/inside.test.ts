@@ -11,6 +11,7 @@ import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
 import { type Begun, callsOf, pushed, startConversation, stepOf } from './conversation.ts'
+import { holdStart, holdWriting } from './held.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept, seen } from './kept.ts'
 
 let corral: Installation
@@ -117,20 +118,35 @@ test('the next message is answered by an agent that knows what was before', asyn
   await expectKept(conversation, ends)
 })
 
-test('the agent, before it has begun: it is given the same message once more, and nobody notices', async () => {
+test('the agent, before it has the message: it is started once more, and nobody notices', async () => {
   process.kill(await theAgent(), 'SIGKILL')
+  const held = await holdStart(conversation)
+  const execution = await conversation.send(play(say('Said by the second one.')))
+  ends[execution] = 'completed'
+  await stepOf(conversation, execution, 'agent_start', 'running')
+  const starting = await eventually(
+    'the agent to start',
+    10_000,
+    async () => (await conversation.inside()).agents[0] ?? null,
+  )
+  await held[Symbol.asyncDispose]()
+  process.kill(starting, 'SIGKILL')
+
+  expect((await conversation.ended(execution)).streamEventType).toBe('complete')
+  expect(answerOf(conversation, execution)).toBe('Said by the second one.')
+  expect(await callsOf(conversation, 'Said by the second one.')).toHaveLength(1)
+  expect((await conversation.records.executions(conversation.session)).at(-1)).toMatchObject({ attempt: 1 })
+  await expectKept(conversation, ends)
+})
+
+test('the agent, before it has begun: it is given the same message once more, and nobody notices', async () => {
+  const agent = await theAgent()
+  const held = await holdWriting(conversation)
   const execution = await conversation.send(play(say('Said once.')))
   ends[execution] = 'completed'
-  await stepOf(conversation, execution, 'agent_session', 'running')
-  const opening = await theAgent()
-  process.kill(opening, 'SIGKILL')
-
-  await stepOf(conversation, execution, 'agent_session:again', 'running')
-  const loading = await theAgent()
   await stepOf(conversation, execution, 'prompt_send', 'running')
-  process.kill(loading, 'SIGSTOP')
-  expect(await conversation.records.modelCalls(execution)).toBe(0)
-  process.kill(loading, 'SIGKILL')
+  process.kill(agent, 'SIGKILL')
+  held[Symbol.dispose]()
 
   expect((await conversation.ended(execution)).streamEventType).toBe('complete')
   expect(answerOf(conversation, execution)).toBe('Said once.')
@@ -158,9 +174,12 @@ test('the supervisor: it is started again, ends the old agent, and the execution
 })
 
 test('the supervisor, before the agent has begun: the agent is given the same message once more', async () => {
+  for (const pid of (await conversation.inside()).agents) process.kill(pid, 'SIGKILL')
+  const held = await holdStart(conversation)
   const execution = await conversation.send(play(bash('cat five.md'), say('Still here.')))
   ends[execution] = 'completed'
   await stepOf(conversation, execution, 'agent_start', 'running')
+  await held[Symbol.asyncDispose]()
   await killSupervisor()
 
   expect((await conversation.ended(execution)).streamEventType).toBe('complete')

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
-import { type Begun, callsOf, checkoutOf, pushed, startConversation, startedOf, stepOf } from './conversation.ts'
+import { type Begun, callsOf, checkoutOf, pushed, startConversation, stepOf } from './conversation.ts'
+import { holdStart, holdWriting } from './held.ts'
 import { answerOf, commitsOf, expectAgentsOwn, expectKept, seen } from './kept.ts'
 
 let corral: Installation
@@ -18,8 +19,8 @@ let conversation: Begun
 /** How each execution ended so far. */
 const ends: Record<ExecutionId, string> = {}
 
-/** Between Stop, or the link's being there again, and the end of what was stopped. */
-const goneMs = 6_000
+/** Between Stop, or the link's being there again, and the end of what was stopped: an agent has 5 s to stop by itself. */
+const goneMs = 15_000
 
 beforeAll(async () => {
   corral = await startInstallation()
@@ -56,6 +57,17 @@ const toolsAreGone = () =>
     (await conversation.inside()).tools.length === 0 ? true : null,
   )
 
+async function theAgent(): Promise<number> {
+  return (await conversation.inside()).agents[0] ?? expect.fail('no agent')
+}
+
+/** The answer to Stop says that it is settled; that nothing of it runs any more comes after. */
+const isOver = (execution: ExecutionId) =>
+  eventually('the end of what was stopped', goneMs, async () => {
+    const rows = await conversation.records.executions(conversation.session)
+    return rows.find(({ id }) => id === execution)?.stopped || null
+  })
+
 const agentIsGone = () =>
   eventually('the end of the agent', goneMs, async () => {
     const { tools, agents } = await conversation.inside()
@@ -68,27 +80,35 @@ test('while it is queued', async () => {
 })
 
 test('while the agent starts', async () => {
+  await completes(play(say('Before all the others.')))
+  process.kill(await theAgent(), 'SIGKILL')
+  const held = await holdStart(conversation)
   const execution = await conversation.send(play(say('Never, since the agent is not there yet.')))
   await stepOf(conversation, execution, 'agent_start', 'running')
   await stop(execution)
   await agentIsGone()
+  await held[Symbol.asyncDispose]()
 })
 
-test('while the agent opens its session', async () => {
-  const execution = await conversation.send(play(say('Never, since the agent has not opened it yet.')))
+test('while the agent opens its session, or directly after', async () => {
+  const execution = await conversation.send(play(gate('opened'), say('Never, since nobody lets it go on.')))
   await stepOf(conversation, execution, 'agent_session', 'running')
   await stop(execution)
-  await agentIsGone()
+  await isOver(execution)
 })
 
 test('after the prompt was handed over, before the agent has begun', async () => {
+  await completes(play(say('The agent is there.')))
+  const held = await holdWriting(conversation)
   const execution = await conversation.send(play(say('Never, since the agent has not begun.')))
-  await conversation.viewer.until('the prompt to be handed over', startedOf(execution))
+  await stepOf(conversation, execution, 'prompt_send', 'running')
   await stop(execution)
+  await isOver(execution)
+  held[Symbol.dispose]()
 
   const next = await completes(play(say('After four stops.')))
   expect(answerOf(conversation, next)).toBe('After four stops.')
-  for (const words of ['is not there yet', 'has not opened it yet', 'has not begun']) {
+  for (const words of ['is not there yet', 'has not begun']) {
     expect(await callsOf(conversation, words), words).toEqual([])
   }
   await expectKept(conversation, ends)
@@ -99,6 +119,7 @@ test('in the middle of a text', async () => {
   await conversation.atGate('text')
   await seen(conversation, execution, 'Said before. ')
   await stop(execution)
+  await isOver(execution)
   await conversation.release('text')
 
   const next = await completes(play(say('After a text.')))
