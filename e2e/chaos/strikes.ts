@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Installation } from '../harness/installation.ts'
 import { processesOf } from '../harness/processes.ts'
 import type { Inside } from '../kills/inside.ts'
+import { type Connection, connectionsOfDoor, connectionsOfPort, cut } from './connections.ts'
 import type { Random } from './dice.ts'
 
 export type Target = {
@@ -29,9 +30,21 @@ const killServer: Fault = async ({ corral }, random) => {
   return `server killed, away for ${awayMs} ms`
 }
 
+const cutConnection =
+  (name: string, of: (pid: number, target: Target) => Promise<Connection[]>): Fault =>
+  async (target, random) => {
+    const [server] = await pidsOf('server', target, random)
+    const connections = server ? await of(server, target) : []
+    if (connections.length === 0) return null
+    return (await cut(random.pick(connections))) ? `${name} cut` : null
+  }
+const cutLink = cutConnection('link', (pid) => connectionsOfDoor(pid, '/doors/server.sock'))
+/** Of a viewer mostly, since those stay; or of a call, which is made again. */
+const cutClient = cutConnection('client', (pid, { corral }) => connectionsOfPort(pid, Number(new URL(corral.url).port)))
+
 const cutViewer: Fault = async ({ cutViewer: cut }, random) => {
   cut(random)
-  return 'viewer cut'
+  return 'viewer leaves and comes back'
 }
 
 async function pidsOf(name: string, target: Target, random: Random): Promise<number[]> {
@@ -47,8 +60,12 @@ async function pidsOf(name: string, target: Target, random: Random): Promise<num
     case 'gateway':
       return all.filter(({ commandLine }) => commandLine.includes('/gateway/main.ts')).map(({ pid }) => pid)
     case 'postgres': {
-      const [pid] = (await readFile(join(corral.home, 'postgres', 'data', 'postmaster.pid'), 'utf8')).split('\n')
-      return [Number(pid)]
+      const pidFile = join(corral.home, 'postgres', 'data', 'postmaster.pid')
+      const text = await readFile(pidFile, 'utf8').catch(noFile)
+      const postmaster = Number(text.split('\n')[0])
+      if (!postmaster) return []
+      // Its postmaster alone: who is connected goes on, nobody new gets in. Or all of it.
+      return random.chance(0.5) ? [postmaster] : [postmaster, ...(await childrenOf(postmaster))]
     }
     case 'supervisor':
       return inside(({ supervisor }) => [supervisor])
@@ -75,7 +92,6 @@ const kill =
     return pids.length > 0 ? `${name} killed` : null
   }
 
-/** PostgreSQL's postmaster alone is frozen: who is connected goes on, nobody new gets in. */
 const freeze =
   (name: string): Fault =>
   async (target, random) => {
@@ -95,7 +111,19 @@ export const faults: Record<string, Fault[]> = {
   supervisor: [kill('supervisor'), freeze('supervisor')],
   agent: [kill('agent'), freeze('agent')],
   sandbox: [kill('sandbox'), freeze('sandbox')],
-  viewer: [cutViewer],
+  link: [cutLink],
+  viewer: [cutViewer, cutClient],
+}
+
+/** While it is not there nobody runs it. */
+function noFile(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+  throw error
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(noFile)
+  return text.split(' ').filter(Boolean).map(Number)
 }
 
 /** One that has ended meanwhile is no news. */
