@@ -2,6 +2,11 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'postgresql',
-  schema: ['./src/database/schema.ts', './src/database/identityTables.ts', './src/database/gitTables.ts'],
+  schema: [
+    './src/database/schema.ts',
+    './src/database/identityTables.ts',
+    './src/database/auditTable.ts',
+    './src/database/gitTables.ts',
+  ],
   out: './src/database/migrations',
 })

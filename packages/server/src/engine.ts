@@ -55,7 +55,7 @@ export async function startEngine(deps: {
       config,
       database,
       term,
-      identity: createIdentity({ database, ...config, logger }),
+      identity: createIdentity({ database, auth, ...config, logger }),
       driver: deps.driver,
       agents: createAgentStore({ folder: config.agentsFolder }),
       wantScriptedModel: deps.wantScriptedModel,

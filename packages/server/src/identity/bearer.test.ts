@@ -58,7 +58,7 @@ describe('a JWT of our own back ends', () => {
       userId: operator.userId,
       botId: 'reviewer-1',
       internal: false,
-      proof: { credential: { kind: 'token' }, scopes: [...scopes], address: null },
+      proof: { credential: { kind: 'token' }, scopes: ['sessions:read', 'sessions:write'], address: null },
     })
   })
 

@@ -2,12 +2,11 @@
  * Who calls, from the headers of a request: an API key, or a JWT that one of our own back ends signed. Both name a
  * user who must exist now. The internal key comes beside the bearer and never instead of it.
  */
-import { CorralError, scopes } from '@corral/protocol'
+import { botIdSchema, CorralError, type Scope, scopes } from '@corral/protocol'
 import { errors, jwtVerify } from 'jose'
 import type { Pool } from 'pg'
 import { z } from 'zod'
 import { findApiKey } from './apiKeys.ts'
-import { botIdSchema } from './bots.ts'
 import type { Authenticated, Proof } from './caller.ts'
 import { sameSecret } from './sameSecret.ts'
 
@@ -54,7 +53,7 @@ export function createAuthenticate(options: {
       values: [userId],
     })
     if (found.rowCount !== 1) throw unauthorized('The token is not valid.')
-    return { userId, botId: botId ?? null, proof: { credential: { kind: 'token' }, scopes } }
+    return { userId, botId: botId ?? null, proof: { credential: { kind: 'token' }, scopes: scopesOfToken(botId) } }
   }
 
   async function userOfKey(given: string): Promise<Bearer> {
@@ -73,5 +72,9 @@ export function createAuthenticate(options: {
     return { ...user, internal, proof: { ...proof, address } }
   }
 }
+
+/** A bot works; it does not administer its user. */
+const scopesOfToken = (botId: string | undefined): readonly Scope[] =>
+  botId === undefined ? scopes : ['sessions:read', 'sessions:write']
 
 const unauthorized = (sentence: string, cause?: unknown) => new CorralError('unauthorized', { sentence, cause })

@@ -1,7 +1,6 @@
 /** Bots: names under which a program acts for a user. A token carries its bot; a key keeps it in `apikey.metadata`. */
+import { botIdSchema } from '@corral/protocol'
 import { z } from 'zod'
-
-export const botIdSchema = z.string().regex(/^[a-z0-9-]{1,50}$/, 'must be 1 to 50 of a–z, 0–9 and -')
 
 /** better-auth writes `null` as text where a key has none. */
 const metadataSchema = z.looseObject({ botId: botIdSchema.optional() }).nullable()

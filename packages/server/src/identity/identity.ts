@@ -2,27 +2,38 @@
 import type { Logger } from 'pino'
 import type { Timers } from '../config.ts'
 import type { Database } from '../database/transaction.ts'
+import { type Administration, createAdministration } from './administration.ts'
+import type { Auth } from './auth.ts'
 import { type Authenticate, createAuthenticate } from './bearer.ts'
 import type { Membership } from './caller.ts'
 import { createMembership } from './membership.ts'
 import { createStandings, type Standings } from './standings.ts'
 import { createTickets, type Tickets } from './tickets.ts'
 
-export type Identity = { authenticate: Authenticate; membership: Membership; tickets: Tickets; standings: Standings }
+export type Identity = {
+  authenticate: Authenticate
+  membership: Membership
+  tickets: Tickets
+  standings: Standings
+  administration: Administration
+}
 
 export function createIdentity(options: {
   database: Database
+  auth: Auth
   nextAuthSecret: string
   internalApiSecret: string
   timers: Pick<Timers, 'accessCheckMs'>
   logger: Logger
 }): Identity {
-  const { database, nextAuthSecret, internalApiSecret, timers, logger } = options
+  const { database, auth, nextAuthSecret, internalApiSecret, timers, logger } = options
   const { pool } = database
+  const standings = createStandings({ pool, intervalMs: timers.accessCheckMs, logger })
   return {
     authenticate: createAuthenticate({ pool, nextAuthSecret, internalApiSecret }),
     membership: createMembership(pool),
     tickets: createTickets({ database, secret: nextAuthSecret }),
-    standings: createStandings({ pool, intervalMs: timers.accessCheckMs, logger }),
+    standings,
+    administration: createAdministration({ database, auth, changed: standings.changed }),
   }
 }

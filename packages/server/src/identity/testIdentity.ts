@@ -30,7 +30,7 @@ export async function testIdentity(): Promise<TestIdentity> {
   const { pool } = opened
   await pool.query(`insert into server (term, until) values (1, now() + interval '1 hour')`)
   const database = createDatabase({ pool, term: () => 1 })
-  const auth = createAuth({ pool, secret: nextAuthSecret, baseUrl: 'http://localhost', logger: quietLogger })
+  const auth = authOn(database)
   const identity = identityOn(database)
   const { userId, organizationId, apiKey } = await bootstrap({ auth, configuredKey: 'the-first-key-of-these-tests' })
   if (apiKey === undefined) throw new Error('the first start made no key')
@@ -54,8 +54,18 @@ export async function testIdentity(): Promise<TestIdentity> {
   }
 }
 
+const authOn = ({ pool }: Database): Auth =>
+  createAuth({ pool, secret: nextAuthSecret, baseUrl: 'http://localhost', logger: quietLogger })
+
 export const identityOn = (database: Database): Identity =>
-  createIdentity({ database, nextAuthSecret, internalApiSecret, timers: defaultTimers, logger: quietLogger })
+  createIdentity({
+    database,
+    auth: authOn(database),
+    nextAuthSecret,
+    internalApiSecret,
+    timers: defaultTimers,
+    logger: quietLogger,
+  })
 
 /** A user by row alone: nobody can sign in as them. */
 export const addUser = (pool: Pool, id: string) =>

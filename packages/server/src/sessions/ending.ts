@@ -7,6 +7,7 @@ import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import { execution, gatewayToken, session } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
+import { recordAudit } from '../identity/audit.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import type { NewEvent } from '../log/types.ts'
@@ -72,18 +73,20 @@ export function createEndings(deps: {
 
     async remove(caller: Caller, id: SessionId): Promise<void> {
       const removed = await database.transaction(async (tx) => {
-        try {
-          await lockOwned(tx, caller, id)
-        } catch (error) {
-          if (error instanceof CorralError && error.reason === 'session_not_found') return false
-          throw error
-        }
+        const row = await lockOwned(tx, caller, id).catch(nullIfNotFound)
+        if (row === null) return false
         await settleAll(tx, id)
         await tx.orm.update(session).set({ state: 'deleted', deletedAt: sql`now()` }).where(eq(session.id, id))
         await tx.orm.delete(gatewayToken).where(eq(gatewayToken.sessionId, id))
+        await recordAudit(tx, caller, { action: 'session.deleted', subject: id, organizationId: row.organizationId })
         return true
       })
       if (removed) deps.deleted(id)
     },
   }
+}
+
+function nullIfNotFound(error: unknown): null {
+  if (error instanceof CorralError && error.reason === 'session_not_found') return null
+  throw error
 }

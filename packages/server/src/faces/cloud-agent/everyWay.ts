@@ -37,6 +37,7 @@ type RouteRow = Omit<Row, 'input'> & About & { path?(names: Names): string; body
 
 const read = { demands: 'sessions:read', about: 'session', absent: 'session_not_found' } as const
 const write = { demands: 'sessions:write', about: 'session', absent: 'session_not_found' } as const
+const administered = { demands: 'admin', about: 'organization', absent: 'organization_not_found' } as const
 const execution = 'execution_not_found' as const
 const session = ({ sessionId }: Names) => ({ sessionId })
 const prepared = ({ organizationId }: Names) => ({ ...preparation, kilocodeOrganizationId: organizationId })
@@ -80,6 +81,19 @@ export const procedures: Record<string, Row> = {
   getMessageResult: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   getDiff: { ...read, input: session },
   getTiming: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+
+  createApiKey: { demands: 'admin', about: 'caller', input: () => ({ name: 'a key' }) },
+  listApiKeys: { demands: 'admin', about: 'caller', input: () => ({}) },
+  revokeApiKey: { demands: 'admin', about: 'caller', input: () => ({ keyId: 'none' }) },
+  createOrganization: { demands: 'admin', about: 'caller', input: () => ({ name: 'Some', slug: 'some' }) },
+  listOrganizations: { demands: 'sessions:read', about: 'caller', input: () => ({}) },
+  listMembers: { ...administered, input: ({ organizationId }) => ({ organizationId }) },
+  addMember: { ...administered, input: ({ organizationId }) => ({ organizationId, user: 'x', role: 'member' }) },
+  setMemberRole: { ...administered, input: ({ organizationId }) => ({ organizationId, user: 'x', role: 'admin' }) },
+  removeMember: { ...administered, input: ({ organizationId }) => ({ organizationId, user: 'x' }) },
+  createUser: { demands: 'admin', about: 'caller', input: () => ({ name: 'Some', email: 'some@example.com' }) },
+  listUsers: { demands: 'admin', about: 'caller', input: () => ({}) },
+  listAudit: { ...administered, input: ({ organizationId }) => ({ organizationId }) },
 }
 
 /** By method and path, as the server has them. */

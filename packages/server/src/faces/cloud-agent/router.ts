@@ -20,16 +20,24 @@ import {
   updateSessionInput,
 } from '@corral/protocol'
 import type { Logger } from 'pino'
+import type { Administration } from '../../identity/administration.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
+import { identityProcedures } from '../identity/procedures.ts'
 import { withClientId } from './idempotencyKey.ts'
 import { createProcedures } from './procedures.ts'
 
 export type Health = { status: 'ok'; timestamp: number; version: string }
 export type AppRouter = ReturnType<typeof createRouter>
 
-export function createRouter(options: { sessions: Sessions; health: () => Health; logger: Logger }) {
-  const { sessions, health, logger } = options
-  const { router, open, reads, writes, internal } = createProcedures({ logger })
+export function createRouter(options: {
+  sessions: Sessions
+  administration: Administration
+  health: () => Health
+  logger: Logger
+}) {
+  const { sessions, administration, health, logger } = options
+  const kinds = createProcedures({ logger })
+  const { router, open, reads, writes, internal } = kinds
 
   const initiate = writes.input(initiateInput).mutation(({ ctx, input }) =>
     sessions.initiate(ctx.caller, namedSession(input), {
@@ -98,5 +106,7 @@ export function createRouter(options: { sessions: Sessions; health: () => Health
     getTiming: reads
       .input(getTimingInput)
       .query(({ ctx, input }) => sessions.timing(ctx.caller, namedSession(input), input.executionId)),
+
+    ...identityProcedures(kinds, administration),
   })
 }

@@ -38,7 +38,7 @@ export function cloudAgentFace(options: {
   app.onError((error, c) => problem(refusalOf(error, { logger, path: c.req.path })))
 
   app.get('/health', (c) => c.json(health()))
-  const router = createRouter({ sessions, health, logger })
+  const router = createRouter({ sessions, administration: identity.administration, health, logger })
   app.route('/', trpcEndpoint({ router, authenticate: identity.authenticate, logger }))
 
   app.use('/api/cloud-agent/*', limitedBody, jsonBody)

@@ -85,7 +85,12 @@ export async function serveFace(options: {
     timers: defaultTimers,
   })
   const app = cloudAgentFace({ sessions, identity, logger, version: '0.1.0' })
-  const router = createRouter({ sessions, health: () => ({ status: 'ok', timestamp: 0, version: '' }), logger })
+  const router = createRouter({
+    sessions,
+    administration: identity.administration,
+    health: () => ({ status: 'ok', timestamp: 0, version: '' }),
+    logger,
+  })
   const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' })
   await once(server, 'listening')
   const address = server.address()

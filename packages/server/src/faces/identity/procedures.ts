@@ -1,0 +1,47 @@
+/** The procedures that administer users, organizations and keys, beside those of sessions in the one router. */
+import {
+  createApiKeyInput,
+  createOrganizationInput,
+  createUserInput,
+  listApiKeysInput,
+  listAuditInput,
+  listMembersInput,
+  listOrganizationsInput,
+  listUsersInput,
+  memberInput,
+  memberRoleInput,
+  revokeApiKeyInput,
+} from '@corral/protocol'
+import type { Administration } from '../../identity/administration.ts'
+import type { Procedures } from '../cloud-agent/procedures.ts'
+
+export function identityProcedures(
+  { reads, administers }: Pick<Procedures, 'reads' | 'administers'>,
+  { keys, organizations, users, audit }: Administration,
+) {
+  return {
+    createApiKey: administers.input(createApiKeyInput).mutation(({ ctx, input }) => keys.create(ctx.caller, input)),
+    listApiKeys: administers.input(listApiKeysInput).query(({ ctx, input }) => keys.list(ctx.caller, input.user)),
+    revokeApiKey: administers
+      .input(revokeApiKeyInput)
+      .mutation(({ ctx, input }) => keys.revoke(ctx.caller, input.keyId)),
+
+    createOrganization: administers
+      .input(createOrganizationInput)
+      .mutation(({ ctx, input }) => organizations.create(ctx.caller, input)),
+    /** Also to know under which organization a session may be started. */
+    listOrganizations: reads.input(listOrganizationsInput).query(({ ctx }) => organizations.list(ctx.caller)),
+    listMembers: administers
+      .input(listMembersInput)
+      .query(({ ctx, input }) => organizations.members(ctx.caller, input.organizationId)),
+    addMember: administers.input(memberRoleInput).mutation(({ ctx, input }) => organizations.add(ctx.caller, input)),
+    setMemberRole: administers
+      .input(memberRoleInput)
+      .mutation(({ ctx, input }) => organizations.setRole(ctx.caller, input)),
+    removeMember: administers.input(memberInput).mutation(({ ctx, input }) => organizations.remove(ctx.caller, input)),
+
+    createUser: administers.input(createUserInput).mutation(({ ctx, input }) => users.create(ctx.caller, input)),
+    listUsers: administers.input(listUsersInput).query(({ ctx }) => users.list(ctx.caller)),
+    listAudit: administers.input(listAuditInput).query(({ ctx, input }) => audit(ctx.caller, input)),
+  }
+}

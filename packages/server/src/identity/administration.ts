@@ -1,0 +1,33 @@
+/** What administers users, organizations, members and keys. Each call decides by who calls it, and leaves its entry. */
+import type { AuditPage, listAuditInput } from '@corral/protocol'
+import type { z } from 'zod'
+import type { Database } from '../database/transaction.ts'
+import { auditPage } from './audit.ts'
+import type { Auth } from './auth.ts'
+import type { Authenticated } from './caller.ts'
+import { createKeys } from './keys.ts'
+import { createOrganizations } from './organizations.ts'
+import { requireOperator, requireRole } from './roles.ts'
+import { createUsers } from './users.ts'
+
+export type Administration = ReturnType<typeof createAdministration>
+
+/** `changed`: what somebody had was taken back. */
+export function createAdministration(deps: { database: Database; auth: Auth; changed(): void }) {
+  const { database, auth } = deps
+  const { orm } = database
+  return {
+    keys: createKeys(deps),
+    organizations: createOrganizations(deps),
+    users: createUsers({
+      database,
+      hashPassword: async (password) => (await auth.$context).password.hash(password),
+    }),
+    /** Of an organization for its admins; all of it for operators. */
+    async audit(caller: Authenticated, input: z.output<typeof listAuditInput>): Promise<AuditPage> {
+      if (input.organizationId === undefined) await requireOperator(orm, caller)
+      else await requireRole(orm, caller, input.organizationId, 'admin')
+      return auditPage(orm, input)
+    },
+  }
+}
