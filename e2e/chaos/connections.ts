@@ -9,11 +9,11 @@ import { promisify } from 'node:util'
 
 export type Connection = { pid: number; descriptor: number }
 
-/** Links of supervisors, as the server has them: connections of a Unix socket whose path ends like this. */
-export async function connectionsOfDoor(pid: number, door: string): Promise<Connection[]> {
+/** Links of supervisors, as the server has them: connections of a Unix socket with such a path. */
+export async function connectionsOfDoor(pid: number, door: RegExp): Promise<Connection[]> {
   // Num RefCount Protocol Flags Type St Inode Path; 03 is connected.
   const inodes = (await tableOf(pid, 'unix'))
-    .filter(([, , , , , state, , path]) => state === '03' && path?.endsWith(door))
+    .filter(([, , , , , state, , path]) => state === '03' && door.test(path ?? ''))
     .map(([, , , , , , inode]) => inode)
   return connectionsOf(pid, inodes)
 }

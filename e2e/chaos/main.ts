@@ -1,8 +1,10 @@
 /**
- * `npm run chaos [-- --seed N --minutes 30 --sessions 20 --agents 4]`: sessions work while something is killed, frozen
- * or cut, at random from a seed; then the checker looks at all of it. Ends with 1 when anything does not hold.
+ * `npm run chaos [-- --seed N --minutes 30 --sessions 20 --agents 20]`: sessions work while something is killed, frozen
+ * or cut, at random from a seed; then the checker looks at all of it. Ends with 1 when anything does not hold, which
+ * includes not being over 6 minutes after the last fault. `--keep <folder>` leaves there what it is judged by.
  */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -18,19 +20,32 @@ import { evidenceOf, strangersIn } from './evidence.ts'
 import { createSlots } from './slots.ts'
 import { faults, signal, type Target } from './strikes.ts'
 
+/** Of an agent and its supervisor while they work. */
+const agentBytes = 640 * 1024 ** 2
+/** For the turns that run when the last fault is over, one more message each, and the checker. */
+const restMs = 6 * 60_000
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     minutes: { type: 'string', default: '30' },
     sessions: { type: 'string', default: '20' },
-    agents: { type: 'string', default: '4' },
+    agents: { type: 'string' },
+    keep: { type: 'string' },
   },
 })
 const options = {
   seed: number('seed', values.seed),
   minutes: number('minutes', values.minutes),
   sessions: number('sessions', values.sessions),
-  agents: number('agents', values.agents),
+  keep: values.keep,
+  /** As many as there is memory for, when nobody says how many. */
+  agents: values.agents === undefined ? agentsThatFit() : number('agents', values.agents),
+}
+
+function agentsThatFit(): number {
+  const available = Number(/^MemAvailable: +(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024
+  return Math.max(1, Math.floor(available / agentBytes))
 }
 
 function number(name: string, text: string): number {
@@ -77,6 +92,12 @@ async function strike(name: string, target: Target, random: Random): Promise<voi
   }
 }
 
+async function keep(folder: string, corral: Installation, sessions: Evidence['sessions']): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await cp(join(corral.folder, 'server.log'), join(folder, 'server.log'))
+  await writeFile(join(folder, 'evidence.json'), JSON.stringify(sessions))
+}
+
 async function main(): Promise<number> {
   say(`seed ${options.seed}, ${options.minutes} min, ${options.sessions} sessions, ${options.agents} agents at once`)
   const random = randomFrom(options.seed)
@@ -98,8 +119,9 @@ async function main(): Promise<number> {
       })
     }
   }
-  /** An idle agent stays for minutes; another session needs its memory now. */
+  /** An idle agent stays for minutes; another session may need its memory now. */
   async function makeRoom(actor: Actor): Promise<void> {
+    if (options.agents >= options.sessions) return
     for (const { agents } of await insidesOf(corral, [actor])) for (const pid of agents) signal(pid, 'SIGKILL')
   }
   const guarded = (actor: Actor, what: Promise<unknown>) =>
@@ -113,32 +135,36 @@ async function main(): Promise<number> {
     insides: () => insidesOf(corral, actors),
     cutViewer: (from) => from.pick(actors).cutViewer(),
   }
-  await Promise.all([
+  async function inTime(what: string, all: Promise<unknown>[]): Promise<void> {
+    const late = delay(deadline + restMs - performance.now(), 'late' as const, { ref: false })
+    const end = await Promise.race([Promise.all(all), late])
+    if (end === 'late') stuck.push(`${what}: not over ${restMs / 1000} s after the last fault`)
+  }
+  await inTime('the work', [
     ...actors.map((actor) => guarded(actor, work(actor))),
     strikeUntil(deadline, target, random.branch()),
   ])
   say('no more faults; one more message for each session')
 
   const sessions: Evidence['sessions'] = []
-  await Promise.all(
-    actors.map((actor) =>
-      slots(async () => {
-        const last = await actor.last().catch((error) => {
-          stuck.push(`${actor.session}: ${said(error)}`)
-          return null
-        })
-        await guarded(
-          actor,
-          evidenceOf(corral, actor, last).then((evidence) => sessions.push(evidence)),
-        )
-        await makeRoom(actor)
-      }),
-    ),
-  )
+  const judge = (actor: Actor) =>
+    slots(async () => {
+      const last = await actor.last().catch((error) => {
+        stuck.push(`${actor.session}: ${said(error)}`)
+        return null
+      })
+      await guarded(
+        actor,
+        evidenceOf(corral, actor, last).then((evidence) => sessions.push(evidence)),
+      )
+      await makeRoom(actor)
+    })
+  await inTime('the message at the end', actors.map(judge))
   const strangers = async () => strangersIn(corral, await insidesOf(corral, actors))
   await eventually('the end of what nobody needs', 10_000, async () =>
     (await strangers()).length === 0 ? true : null,
   ).catch(async () => leftBehind.push(...(await strangers())))
+  if (options.keep) await keep(options.keep, corral, sessions)
   await corral.end().catch((error) => leftBehind.push(said(error)))
   leftBehind.push(...(await readdir(join(temporary, 'inside'))).map((name) => `${name} in the temporary folder`))
   await rm(temporary, { recursive: true })

@@ -38,7 +38,8 @@ const cutConnection =
     if (connections.length === 0) return null
     return (await cut(random.pick(connections))) ? `${name} cut` : null
   }
-const cutLink = cutConnection('link', (pid) => connectionsOfDoor(pid, '/doors/server.sock'))
+/** The server makes its door under a name of its own, and renames it then. */
+const cutLink = cutConnection('link', (pid) => connectionsOfDoor(pid, /\/doors\/\.server-\d+\.sock$/))
 /** Of a viewer mostly, since those stay; or of a call, which is made again. */
 const cutClient = cutConnection('client', (pid, { corral }) => connectionsOfPort(pid, Number(new URL(corral.url).port)))
 
