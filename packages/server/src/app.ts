@@ -26,11 +26,15 @@ import { createOutboundPolicy } from './outbound/policy.ts'
 import type { Driver } from './sandboxes/driver.ts'
 import { createFleet, type Fleet } from './sandboxes/fleet.ts'
 import { inside } from './sandboxes/layout.ts'
+import type { Envelopes } from './secrets/envelopes.ts'
+import { createHoldBack } from './secrets/holdBack.ts'
+import { createRedactors } from './secrets/redactors.ts'
 import { createSealing } from './secrets/sealing.ts'
 import { createAgentChoice } from './sessions/agents.ts'
 import { createCommands } from './sessions/commands.ts'
 import { createSessions } from './sessions/create.ts'
 import { reportOf } from './sessions/executionReads.ts'
+import { createOpenConfigurations, unredactedWarning } from './sessions/openedConfiguration.ts'
 import { createSessionReconciler } from './sessions/reconcile.ts'
 import { createSandboxOfSession } from './sessions/sandboxes.ts'
 import { createSealedConfigurations } from './sessions/sealedConfiguration.ts'
@@ -53,6 +57,7 @@ export function createApp(deps: {
   identity: Identity
   driver: Driver
   agents: AgentStore
+  envelopes: Envelopes
   /** A session will ask for the scripted model; it starts while the agent does. */
   wantScriptedModel(): void
   places: { doorsFolder: string; serverSocket: string; supervisorBundle: string; nodeBinary: string }
@@ -70,7 +75,15 @@ export function createApp(deps: {
   const outbound = createOutboundPolicy(config)
   const agentChoice = createAgentChoice(deps.agents)
   const sealing = createSealing({ key: config.sealKey })
-  const sealed = createSealedConfigurations({ sealing })
+  const sealed = createSealedConfigurations({ sealing, wrappedKeyBytes: deps.envelopes.modulusBytes })
+  const redactors = createRedactors({ secretsOf: (id) => configurations.redactedValues(id) })
+  const configurations = createOpenConfigurations({
+    read: (id) => sealed.open(database.orm, id),
+    openEnvelope: deps.envelopes.open,
+    learn: redactors.learn,
+    warn: (id, unredacted) =>
+      database.transaction(async (tx) => void (await log.appendIn(tx, id, unredacted.map(unredactedWarning)))),
+  })
   const wakeSessions = () => sessionReconciler.poke()
 
   const callbacks = createCallbacks({
@@ -80,13 +93,14 @@ export function createApp(deps: {
   const log = createLog({
     database,
     sink: deathPoints.sink(createSink({ timers, callbacks: callbacks.owe, wake: wakeSessions })),
-    redact: (_session, events) => events,
+    redact: (id, events) => redactors.known(id)?.events(events) ?? events,
     logger,
   })
+  const holdBack = createHoldBack({ redactors, offer: log.offer, holdMs: timers.redactionHoldMs })
   const links = deathPoints.links(
     createLinks({
       database,
-      offer: log.offer,
+      offer: holdBack.offer,
       changed: (sandboxId) =>
         void fleet.linkChanged(sandboxId).catch((error: unknown) => logger.warn({ sandboxId, error }, 'not woken')),
       logger,
@@ -123,7 +137,7 @@ export function createApp(deps: {
         secret: config.nextAuthSecret,
       })
     },
-    secretsOf: (look) => sealed.open(database.orm, look.session.id),
+    secretsOf: (look) => configurations.open(look.session.id),
     doorUrl: (repository) => inside.gatewayUrl + doorUrl(repository),
     agent: agentChoice.installed,
     wireOf(model) {
@@ -144,6 +158,7 @@ export function createApp(deps: {
     requestStop: fleet.requestStop,
     removeSandbox: fleet.remove,
     wakeSandboxes: fleet.reconciler.poke,
+    redactText: (id, text) => redactors.known(id)?.text(text) ?? text,
     watchingForMs: watch.watchingForMs,
     agentStartsAtOnce: Math.max(1, availableParallelism() - 1),
     timers,
@@ -157,6 +172,7 @@ export function createApp(deps: {
     sealed,
     callbackTargets: callbacks.targets,
     digest: sealing.digest,
+    redactText: async (id, text) => (redactors.known(id) ?? (await redactors.load(id)))?.text(text) ?? text,
     repositories: { localRoots: config.gitLocalRoots, outbound },
     chooseAgent: agentChoice.choose,
     async checkModel(model) {
@@ -184,7 +200,7 @@ export function createApp(deps: {
     return ready ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
   })
   http.get('/stream', answerWithoutUpgrade)
-  http.route('/', cloudAgentFace({ sessions, identity, logger, version }))
+  http.route('/', cloudAgentFace({ sessions, identity, secretsKey: deps.envelopes.publicKey, logger, version }))
   let server: Server | null = null
 
   return {
@@ -214,6 +230,7 @@ export function createApp(deps: {
       server?.closeIdleConnections()
       await stream.close()
       await Promise.all([sessionReconciler.close(), fleet.reconciler.close(), callbacks.close()])
+      holdBack.close()
       await links.close()
       await log.close()
       watch.close()

@@ -11,6 +11,7 @@ import { hasCode } from './host/systemError.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
 import { type DriverConfig, driverNames } from './sandboxes/choose.ts'
 import type { DriverRef } from './sandboxes/driver.ts'
+import { newEnvelopeKey } from './secrets/envelopes.ts'
 
 /** Every timer of the engine, in milliseconds. Source: 10-engine "Timers". */
 export const defaultTimers = {
@@ -51,6 +52,8 @@ export const defaultTimers = {
   callbackKeepMs: 30 * 24 * 60 * 60_000,
   /** How long a signing key that was replaced signs on. */
   callbackKeyMs: 24 * 60 * 60_000,
+  /** How long the beginning of a secret waits for the next word of its part. */
+  redactionHoldMs: 500,
   agentIdleMs: 15 * 60_000,
   sandboxIdleMs: 30 * 60_000,
   sandboxGraceMs: 5_000,
@@ -105,6 +108,8 @@ export type Config = {
   nextAuthSecret: string
   /** 32 bytes; what is secret in the database is sealed under it. */
   sealKey: Buffer
+  /** PEM; opens the envelopes of `encryptedSecrets`. */
+  envelopeKey: string
   sandboxDriver: DriverRef['driver'] | null
   /** The engine's socket (null: Docker's usual one), the image of sandboxes, and a runtime other than Docker's own. */
   docker: DriverConfig['docker']
@@ -166,6 +171,8 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     internalApiSecret: env.INTERNAL_API_SECRET || (await keptSecret(home, 'internal-api-secret')),
     nextAuthSecret: env.NEXTAUTH_SECRET || (await keptSecret(home, 'nextauth-secret')),
     sealKey: readSealKey(env.CORRAL_SEAL_KEY || (await keptSecret(home, 'seal-key'))),
+    envelopeKey:
+      env.AGENT_ENV_VARS_PRIVATE_KEY || (await keptSecret(home, 'agent-env-vars-private-key', newEnvelopeKey)),
     sandboxDriver: sandboxDriverOf(env.CORRAL_SANDBOX_DRIVER),
     docker: {
       host: env.DOCKER_HOST || null,

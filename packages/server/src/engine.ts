@@ -17,6 +17,7 @@ import { createAuth } from './identity/auth.ts'
 import { bootstrap } from './identity/bootstrap.ts'
 import { createIdentity } from './identity/identity.ts'
 import type { Driver } from './sandboxes/driver.ts'
+import { createEnvelopes } from './secrets/envelopes.ts'
 import { supervisorBundle } from './supervisors/bundle.ts'
 
 export type Engine = {
@@ -57,6 +58,7 @@ export async function startEngine(deps: {
       term,
       identity: createIdentity({ database, auth, ...config, logger }),
       driver: deps.driver,
+      envelopes: await createEnvelopes({ privateKeyPem: config.envelopeKey }),
       agents: createAgentStore({ folder: config.agentsFolder }),
       wantScriptedModel: deps.wantScriptedModel,
       places: {

@@ -1,12 +1,9 @@
 import { type EventsFrame, limits, newExecutionId, newSessionId } from '@corral/protocol'
 import { describe, expect, test } from 'vitest'
 import { readIncoming } from './incoming.ts'
-import type { Redact } from './types.ts'
 
 const session = newSessionId()
-const keep: Redact = (_session, events) => events
-const read = (events: EventsFrame['events'], redact = keep) =>
-  readIncoming({ session, epoch: 2, from: 5, events }, redact)
+const read = (events: EventsFrame['events']) => readIncoming({ session, epoch: 2, from: 5, events })
 const part = (fields: object) => ({ id: 'prt_1', sessionID: 'ses_1', messageID: 'msg_1', ...fields })
 const updated = (fields: object) => ({
   type: 'kilocode',
@@ -76,14 +73,6 @@ describe('an event of a supervisor', () => {
     expect(plain).toMatchObject({ event: { data: '{"content":"a\ufffdb\\\\u0000","source":"stdout"}' } })
     expect(admit).toMatchObject({ event: { data: { message: 'a\ufffdb' } } })
   })
-
-  test('passes the redactor before anything is made of it', () => {
-    const hide: Redact = (_session, events) =>
-      events.map((event) => ({ ...event, data: JSON.parse(JSON.stringify(event.data).replaceAll('hunter22', '***')) }))
-    expect(read([{ type: 'output', data: { content: 'it is hunter22', source: 'stdout' } }], hide)).toMatchObject([
-      { event: { data: '{"content":"it is ***","source":"stdout"}' } },
-    ])
-  })
 })
 
 describe('what may not be stored', () => {
@@ -122,14 +111,5 @@ describe('what may not be stored', () => {
     const [stored] = read([{ type: '\0'.repeat(5_000_000), data: {} }])
     expect(stored?.bytes).toBeLessThan(1_000)
     expect(stored?.event).toMatchObject({ data: expect.not.stringContaining('u0000') })
-  })
-
-  test('what the redactor failed on', () => {
-    const broken: Redact = () => {
-      throw new Error('no secrets are known')
-    }
-    expect(read([{ type: 'output', data: { content: 'x', source: 'stdout' } }], broken)).toMatchObject([
-      { kind: 'rejected', why: 'it could not be read' },
-    ])
   })
 })

@@ -8,13 +8,12 @@ import {
   executionIdSchema,
   limits,
   MiB,
-  type SessionId,
   type UpType,
   upSchemas,
 } from '@corral/protocol'
 import { withoutNul } from './jsonText.ts'
 import { aboutPart } from './parts.ts'
-import type { AdmittedEvent, NewEvent, Redact } from './types.ts'
+import type { AdmittedEvent, NewEvent } from './types.ts'
 
 /** Types that go into the log as they came. All others pass through `sink.admit`. */
 const plainTypes = ['kilocode', 'output', 'error', 'file_sync', 'acp', 'events_dropped'] as const
@@ -29,9 +28,9 @@ export type Rejected = Extract<Incoming, { kind: 'rejected' }>
 
 type Origin = { epoch: number; n: number }
 
-export function readIncoming(frame: EventsFrame, redact: Redact): Incoming[] {
-  const { session, epoch, from } = frame
-  return frame.events.map((raw, i) => read(raw, { session, redact, origin: { epoch, n: from + i } }))
+export function readIncoming(frame: EventsFrame): Incoming[] {
+  const { epoch, from } = frame
+  return frame.events.map((raw, i) => read(raw, { epoch, n: from + i }))
 }
 
 /** Takes the place of an event that cannot be stored. */
@@ -52,11 +51,7 @@ export function rejected(
   }
 }
 
-function read(
-  raw: EventsFrame['events'][number],
-  from: { session: SessionId; redact: Redact; origin: Origin },
-): Incoming {
-  const { session, redact, origin } = from
+function read(raw: EventsFrame['events'][number], origin: Origin): Incoming {
   const named = executionIdSchema.optional().safeParse(raw.executionId)
   const executionId = named.data
   const refuse = (why: string, cause?: unknown) => rejected({ type: raw.type, executionId }, origin, { why, cause })
@@ -67,10 +62,9 @@ function read(
   const parsed = upSchemas[type].safeParse(raw.data)
   if (!parsed.success) return refuse('its data has not the form of this type', parsed.error)
   try {
-    const [event] = redact(session, [{ type, executionId, data: parsed.data }])
-    return toStore({ type, executionId, data: event?.data }, origin) ?? refuse(`it is larger than ${largest}`)
+    return toStore({ type, executionId, data: parsed.data }, origin) ?? refuse(`it is larger than ${largest}`)
   } catch (cause) {
-    // Nested too deep to be walked, or the redactor failed. What was not redacted is not stored.
+    // Nested too deep to be walked.
     return refuse('it could not be read', cause)
   }
 }

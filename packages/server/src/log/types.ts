@@ -44,7 +44,8 @@ export type LogSink = {
 }
 
 /**
- * The one seam at which secrets leave events on their way into the log. Changes string values of `data`, never ids or
+ * The seam at which secrets leave what the server itself appends; what supervisors offer has passed `secrets/holdBack.ts`
+ * before, since it comes in pieces. Changes string values of `data`, never ids or
  * keys; gives back as many events as it was given, in their order.
  */
 export type Redact = <E extends { data: unknown }>(session: SessionId, events: readonly E[]) => readonly E[]

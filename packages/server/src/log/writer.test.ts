@@ -380,7 +380,6 @@ describe('a database that is away', () => {
     const deaf = createWriter({
       database: unanswered,
       sink: bareSink,
-      redact: (_session, events) => events,
       logger: pino({ level: 'silent' }),
       publish: () => undefined,
     })

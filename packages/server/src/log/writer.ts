@@ -15,7 +15,7 @@ import { commitBatch } from './batch.ts'
 import { isConflict, isPassing } from './fault.ts'
 import { type Incoming, readIncoming, rejected } from './incoming.ts'
 import { type Batch, createQueue, type Portion } from './queue.ts'
-import type { LogSink, Redact, StoredEvent } from './types.ts'
+import type { LogSink, StoredEvent } from './types.ts'
 
 /** The numbers of a frame do not follow those of the log; the link it came on is to be closed. */
 export class HoleError extends Error {
@@ -51,11 +51,10 @@ type Attempt = { waitMs?: number; alone?: boolean }
 export function createWriter(options: {
   database: Database
   sink: LogSink
-  redact: Redact
   logger: Logger
   publish(events: readonly StoredEvent[]): void
 }): Writer {
-  const { redact, logger } = options
+  const { logger } = options
   const queue = createQueue()
   const passedOver = new Map<SessionId, number>()
   const waiting = new Map<SessionId, Promise<void>>()
@@ -198,7 +197,7 @@ export function createWriter(options: {
   return {
     async offer(frame) {
       if (closed) throw new CorralError('unavailable')
-      const incoming = readIncoming(frame, redact)
+      const incoming = readIncoming(frame)
       report(frame.session, incoming)
       const { session, epoch, from } = frame
       return new Promise((resolve, reject) => {

@@ -9,6 +9,8 @@ import type { Orm } from '../database/transaction.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
+import { failPreparation } from './endingEffects.ts'
+import { InvalidConfiguration, orInvalid } from './openedConfiguration.ts'
 
 export async function prepareWorkspace(
   deps: EffectDependencies,
@@ -37,7 +39,11 @@ export async function prepareWorkspace(
     'session.prepare',
     async () => {
       const first = !(await hasEnded(database.orm, look.session.id))
-      await link.call('session.prepare', await commands.prepare(look, attempt, { first }), timers.commandMs)
+      const params = await orInvalid(() => commands.prepare(look, attempt, { first }))
+      if (params instanceof InvalidConfiguration) {
+        return failPreparation(deps, at, params.failure)
+      }
+      return link.call('session.prepare', params, timers.commandMs)
     },
     () => at.sendAgain(workspace, eq(workspace.sessionId, look.session.id)),
   )

@@ -10,8 +10,8 @@ import type { execution } from '../database/schema.ts'
 import { agentFolder } from '../sandboxes/layout.ts'
 import type { SessionLook } from './facts.ts'
 import { modeOf } from './modes.ts'
+import type { OpenedConfiguration } from './openedConfiguration.ts'
 import { placesOf } from './places.ts'
-import type { SecretConfiguration } from './sealedConfiguration.ts'
 
 export type AgentInSandbox = {
   kind: 'opencode' | 'acp'
@@ -31,8 +31,8 @@ export function createCommands(deps: {
   gatewayToken(look: SessionLook): Promise<string>
   /** The door's URL of a repository inside a sandbox. */
   doorUrl(repository: string): string
-  /** What of the session's configuration is sealed. */
-  secretsOf(look: SessionLook): Promise<SecretConfiguration>
+  /** What of the session's configuration is secret, opened. Throws `InvalidConfiguration`. */
+  secretsOf(look: SessionLook): Promise<OpenedConfiguration>
   agent(kind: string, version: string): Promise<AgentInSandbox>
   wireOf(model: string): ExecuteParams['model']['wire']
   author: { name: string; email: string }
@@ -40,8 +40,8 @@ export function createCommands(deps: {
 }): Commands {
   const { timers } = deps
 
-  const environmentOf = ({ session }: SessionLook, { envVars }: SecretConfiguration) => ({
-    ...envVars,
+  const environmentOf = ({ session }: SessionLook, { environment }: OpenedConfiguration) => ({
+    ...environment,
     SESSION_ID: session.id,
     SESSION_HOME: placesOf(session).home,
   })

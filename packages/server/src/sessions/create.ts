@@ -28,6 +28,7 @@ export function createSessions(deps: {
   callbackTargets: CallbackTargets
   /** A keyed digest of content that may hold secrets. */
   digest(content: string): string
+  redactText(id: SessionId, text: string): Promise<string>
   chooseAgent: Parameters<typeof createPreparation>[0]['chooseAgent']
   checkModel(model: string): Promise<string | null>
   /** What a session has whose model was cleared. */

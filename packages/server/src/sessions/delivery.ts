@@ -8,6 +8,7 @@ import { CommandRefused } from '../supervisors/link.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
+import { InvalidConfiguration, orInvalid } from './openedConfiguration.ts'
 import { type Ending, settle } from './settle.ts'
 import { statusEvent } from './statusEvent.ts'
 
@@ -53,12 +54,25 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
   })
   if (!row) return
   try {
-    await link.call('session.execute', await commands.execute(look, row), timers.commandMs)
+    const params = await orInvalid(() => commands.execute(look, row))
+    if (params instanceof InvalidConfiguration) {
+      return await endDelivered(deps, at, row, { state: 'failed', ...params.failure })
+    }
+    await link.call('session.execute', params, timers.commandMs)
   } catch (error) {
     logger.warn({ sessionId: look.session.id, executionId, error: String(error) }, 'an execution was not accepted')
     if (error instanceof CommandRefused) await undeliver(deps, at, row, error)
     else await at.sendAgain(execution, eq(execution.id, executionId))
   }
+}
+
+/** Nothing of it runs: the supervisor did not take it. */
+function endDelivered(deps: EffectDependencies, at: EffectScope, row: typeof execution.$inferSelect, ending: Ending) {
+  const { id } = at.look.session
+  return at.write(async (tx) => {
+    const event = await settle(tx, { sessionId: id, executionId: row.id }, ending, { stopped: true })
+    if (event) await deps.log.appendIn(tx, id, [event])
+  })
 }
 
 /** The supervisor will not run it as things are: what can be mended is, and anything else ends it. */
@@ -68,13 +82,8 @@ async function undeliver(
   row: typeof execution.$inferSelect,
   refused: CommandRefused,
 ) {
-  const { log } = deps
   const { id } = at.look.session
-  const end = (ending: Ending) =>
-    at.write(async (tx) => {
-      const event = await settle(tx, { sessionId: id, executionId: row.id }, ending, { stopped: true })
-      if (event) await log.appendIn(tx, id, [event])
-    })
+  const end = (ending: Ending) => endDelivered(deps, at, row, ending)
   switch (refused.refusal) {
     case 'busy':
       return at.sendAgain(execution, eq(execution.id, row.id))
@@ -96,6 +105,6 @@ async function undeliver(
       })
     }
     default:
-      return end({ state: 'failed', reason: 'agent_unavailable', message: refused.message })
+      return end({ state: 'failed', reason: 'agent_unavailable', message: deps.redactText(id, refused.message) })
   }
 }

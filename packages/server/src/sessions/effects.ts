@@ -3,7 +3,7 @@
  * something idempotent and then commits what came of it; a crash between the two is repaired by the next look.
  * Nothing long is awaited: commands answer `accepted`, and their end comes as an event.
  */
-import type { SandboxId } from '@corral/protocol'
+import type { SandboxId, SessionId } from '@corral/protocol'
 import type { Logger } from 'pino'
 import type { Callbacks } from '../callbacks/callbacks.ts'
 import type { Timers } from '../config.ts'
@@ -33,6 +33,8 @@ export type EffectDependencies = {
   /** Removes the files of a sandbox that has stopped. */
   removeSandbox(sandboxId: SandboxId): Promise<void>
   wakeSandboxes(): void
+  /** Without the secrets that are known of the session. */
+  redactText(sessionId: SessionId, text: string): string
   timers: Timers
   logger: Logger
 }

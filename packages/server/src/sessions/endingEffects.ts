@@ -23,11 +23,16 @@ export async function fail(deps: EffectDependencies, at: EffectScope, action: Ac
   })
 }
 
-export async function failPreparation(deps: EffectDependencies, at: EffectScope, action: Action<'failPreparation'>) {
+export async function failPreparation(
+  deps: EffectDependencies,
+  at: EffectScope,
+  action: Omit<Action<'failPreparation'>, 'do'> & { details?: unknown },
+) {
   const { look } = at
   const { log } = deps
   const message = look.sandbox?.message ? `${action.message} ${look.sandbox.message}` : action.message
   const failure: { reason: FailureReason; message: string } = { reason: action.reason, message }
+  const { details } = action
   await at.write(async (tx) => {
     // The next message tries again from the beginning: no state is a dead end.
     if (look.sandbox?.state === 'stopped') {
@@ -37,7 +42,7 @@ export async function failPreparation(deps: EffectDependencies, at: EffectScope,
       .update(workspace)
       .set({ state: 'failed', ...failure })
       .where(eq(workspace.sessionId, look.session.id))
-    const ended = await failHead(tx, look.session.id, failure)
+    const ended = await failHead(tx, look.session.id, { ...failure, details })
     if (ended.length > 0) await log.appendIn(tx, look.session.id, ended)
   })
 }

@@ -40,6 +40,8 @@ export function createReads(deps: {
   links: Links
   membership: Membership
   repositories: RepositoryPolicy
+  /** Without the session's secrets. */
+  redactText(id: SessionId, text: string): Promise<string>
   timers: Timers
 }) {
   const { orm } = deps.database
@@ -101,7 +103,12 @@ export function createReads(deps: {
       const [space] = await orm.select().from(workspace).where(eq(workspace.sessionId, id))
       const live = await liveDiff(owner)
       const known = live ?? space?.diff ?? { base: space?.baseCommit ?? '', files: [], patch: '', truncated: false }
-      return { ...known, cloudAgentSessionId: id, branch: space?.branch ?? null }
+      return {
+        ...known,
+        patch: await deps.redactText(id, known.patch),
+        cloudAgentSessionId: id,
+        branch: space?.branch ?? null,
+      }
     },
 
     async timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing> {

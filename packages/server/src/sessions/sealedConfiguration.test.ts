@@ -11,7 +11,7 @@ import { createSealedConfigurations, type SecretConfiguration } from './sealedCo
 const opened = await testDatabase()
 const { database, log } = await openLog(opened.pool)
 const key = randomBytes(32)
-const sealed = createSealedConfigurations({ sealing: createSealing({ key }) })
+const sealed = createSealedConfigurations({ sealing: createSealing({ key }), wrappedKeyBytes: 3 })
 afterAll(async () => {
   await log.close()
   await opened[Symbol.asyncDispose]()
@@ -51,6 +51,16 @@ test('storing again replaces all of it; with nothing left there is no row', asyn
   await store(id, nothing)
   expect(await rowOf(id)).toBeUndefined()
   expect(await sealed.open(database.orm, id)).toEqual(nothing)
+})
+
+test('an envelope that was made for another key is refused by its name, and nothing is stored', async () => {
+  const id = await addSession(database)
+  const KEY = { encryptedData: 'AAAA', encryptedDEK: 'AAAAAAAA', algorithm: 'rsa-aes-256-gcm', version: 1 } as const
+  await expect(store(id, { ...nothing, encryptedSecrets: { KEY } })).rejects.toMatchObject({
+    reason: 'invalid_input',
+    details: [{ path: 'encryptedSecrets.KEY.encryptedDEK', message: expect.stringContaining('3 bytes') }],
+  })
+  expect(await rowOf(id)).toBeUndefined()
 })
 
 test("another session's row does not open as one's own", async () => {

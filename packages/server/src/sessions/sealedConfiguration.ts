@@ -2,7 +2,7 @@
  * What of a session's configuration may be secret: sealed in a row of its own, and opened here and nowhere else. Reads
  * never come here: what they show is counted in the session's row.
  */
-import type { SecretEnvelope, SessionId } from '@corral/protocol'
+import { invalidInput, type SecretEnvelope, type SessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
 import { z } from 'zod'
 import { type SessionConfiguration, sessionSecret } from '../database/schema.ts'
@@ -25,17 +25,30 @@ export type SecretConfiguration = z.output<typeof sealedSchema> & {
 }
 
 export type SealedConfigurations = {
-  /** Replaces what the session had. */
+  /** Replaces what the session had. Throws `invalid_input` for an envelope that was made for another key. */
   store(tx: Tx, id: SessionId, configuration: SecretConfiguration): Promise<void>
   /** Throws `SealBroken` when it was sealed under another key. */
   open(orm: Orm, id: SessionId): Promise<SecretConfiguration>
 }
 
-export function createSealedConfigurations(deps: { sealing: Sealing }): SealedConfigurations {
+export function createSealedConfigurations(deps: {
+  sealing: Sealing
+  /** How long the wrapped key of an envelope is. */
+  wrappedKeyBytes: number
+}): SealedConfigurations {
+  function requireOwnKey(name: string, { encryptedDEK }: SecretEnvelope): void {
+    if (Buffer.from(encryptedDEK, 'base64').length === deps.wrappedKeyBytes) return
+    throw invalidInput(
+      `encryptedSecrets.${name}.encryptedDEK`,
+      `must be ${deps.wrappedKeyBytes} bytes, as the key of /api/cloud-agent/secrets-public-key makes them`,
+    )
+  }
+
   const placeOf = (id: SessionId) => ({ table: 'session_secret', id })
 
   return {
     async store(tx, id, { encryptedSecrets, ...secret }) {
+      for (const [name, envelope] of Object.entries(encryptedSecrets)) requireOwnKey(name, envelope)
       await tx.orm.delete(sessionSecret).where(eq(sessionSecret.sessionId, id))
       if (isEmpty({ encryptedSecrets, ...secret })) return
       await tx.orm.insert(sessionSecret).values({

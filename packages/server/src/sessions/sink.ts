@@ -227,7 +227,7 @@ async function prepared(tx: Tx, id: SessionId, data: Prepared) {
 export async function failHead(
   tx: Tx,
   id: SessionId,
-  failure: { reason: FailureReason; message: string },
+  failure: { reason: FailureReason; message: string; details?: unknown },
 ): Promise<NewEvent[]> {
   const [head] = await tx.orm
     .select({ id: execution.id })

@@ -9,8 +9,9 @@ export function testSecrets() {
   const sealing = createSealing({ key: randomBytes(32) })
   const outbound = createOutboundPolicy({ allowPrivateHosts: [] })
   return {
-    sealed: createSealedConfigurations({ sealing }),
+    sealed: createSealedConfigurations({ sealing, wrappedKeyBytes: 256 }),
     callbackTargets: createCallbackTargets({ sealing, outbound }),
     digest: sealing.digest,
+    redactText: async (_id: unknown, text: string) => text,
   }
 }

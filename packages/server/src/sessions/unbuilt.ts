@@ -10,7 +10,6 @@ type Inputs = { [Member in keyof PrepareSessionInput]?: PrepareSessionInput[Memb
 
 /** Whether this value of a member asks for what is not there. Its plain or empty value asks for nothing. */
 const unbuilt = {
-  encryptedSecrets: (input) => some(input.encryptedSecrets),
   mcpServers: (input) => some(input.mcpServers),
   pullRequest: (input) => isGiven(input.pullRequest),
   permissions: (input) =>

@@ -15,7 +15,13 @@ export type TestCloudAgent = Awaited<ReturnType<typeof testCloudAgent>>
 export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const world = await testStream(options)
   const { database, sessions, identity, stream } = world
-  const face = cloudAgentFace({ sessions, identity, logger: quietLogger, version: '0.1.0' })
+  const face = cloudAgentFace({
+    sessions,
+    identity,
+    secretsKey: { publicKey: 'a key', keyId: '1' },
+    logger: quietLogger,
+    version: '0.1.0',
+  })
   const server = serve({ fetch: face.fetch, port: 0, hostname: '127.0.0.1' })
   server.on('upgrade', stream.handleUpgrade)
   await once(server, 'listening')

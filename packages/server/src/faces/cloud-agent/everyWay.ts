@@ -109,6 +109,7 @@ export const routes: Record<string, RouteRow> = {
     ...read,
     body: ({ sessionId }) => ({ cloudAgentSessionId: sessionId }),
   },
+  'GET /api/cloud-agent/secrets-public-key': { demands: 'sessions:write', about: 'caller' },
   'GET /api/session/:id/export': { ...read, path: ({ kiloSessionId }) => `/api/session/${kiloSessionId}/export` },
 }
 
@@ -142,7 +143,7 @@ export function everyWay(face: ServedFace, isMutation: (procedure: string) => bo
         ...row,
         name,
         call: (headers: Headers, names: Names) => send(path?.(names) ?? pattern, headers, body?.(names)),
-        nonsense: (headers: Headers) => send(pattern, headers, { nonsense: true }),
+        nonsense: (headers: Headers) => send(`${pattern}?nonsense=true`, headers, { nonsense: true }),
       }
     }),
   ]

@@ -28,6 +28,8 @@ import { problem } from './wire.ts'
 export function cloudAgentFace(options: {
   sessions: Sessions
   identity: Identity
+  /** For envelopes of `encryptedSecrets`. */
+  secretsKey: { publicKey: string; keyId: string }
   logger: Logger
   version: string
 }): Hono {
@@ -58,6 +60,12 @@ export function cloudAgentFace(options: {
     const caller = await callerOf(c, { scope: 'sessions:read' })
     const { cloudAgentSessionId, organizationId } = parse(streamTicketInput, await readJson(c))
     return c.json(await issueTicket(caller, cloudAgentSessionId, organizationId))
+  })
+
+  app.get('/api/cloud-agent/secrets-public-key', async (c) => {
+    await callerOf(c, { scope: 'sessions:write' })
+    parse(z.strictObject({}), c.req.query())
+    return c.json(options.secretsKey)
   })
 
   app.get('/api/session/:id/export', async (c) => {

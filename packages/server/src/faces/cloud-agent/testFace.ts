@@ -84,7 +84,13 @@ export async function serveFace(options: {
     wake,
     timers: defaultTimers,
   })
-  const app = cloudAgentFace({ sessions, identity, logger, version: '0.1.0' })
+  const app = cloudAgentFace({
+    sessions,
+    identity,
+    secretsKey: { publicKey: 'a key', keyId: '1' },
+    logger,
+    version: '0.1.0',
+  })
   const router = createRouter({
     sessions,
     administration: identity.administration,
