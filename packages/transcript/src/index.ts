@@ -1,4 +1,5 @@
 export * from './change.ts'
+export * from './finalization.ts'
 export * from './reduce.ts'
 export * from './timing.ts'
 export * from './transcript.ts'
