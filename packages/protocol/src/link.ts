@@ -171,6 +171,13 @@ const agentSpec = z.object({
   command: z.string(),
 })
 
+const modelSpec = z.object({
+  /** `<upstream>/<model>`, as the gateway takes it. */
+  id: z.string(),
+  wire: z.enum(['openai-chat', 'openai-responses', 'anthropic']),
+  variant: z.string().optional(),
+})
+
 export const prepareSchema = z.object({
   session: sessionIdSchema,
   attempt,
@@ -211,12 +218,7 @@ export const executeSchema = z.object({
   prompt: z.object({ text: z.string() }),
   /** The agent's own mode (OpenCode: agent) and the kind it falls back to. */
   mode: z.object({ name: z.string(), fallback: z.enum(['plan', 'build']) }),
-  model: z.object({
-    /** `<upstream>/<model>`, as the gateway takes it. */
-    id: z.string(),
-    wire: z.enum(['openai-chat', 'openai-responses', 'anthropic']),
-    variant: z.string().optional(),
-  }),
+  model: modelSpec,
   appendSystemPrompt: z.string().optional(),
   environment: z.record(z.string(), z.string()),
   agent: agentSpec,
@@ -230,11 +232,24 @@ export type ExecuteParams = z.infer<typeof executeSchema>
 export const finalizeSchema = z.object({
   session: sessionIdSchema,
   executionId: executionIdSchema,
-  /** The commit's subject when there is something to commit. */
+  /** What the commit says when no model writes a better message. */
   commitMessage: z.string(),
+  /** Who is asked for one, and what the change was to be. */
+  message: z.object({ model: modelSpec.pick({ id: true, wire: true }), task: z.string() }).optional(),
   push: z.boolean(),
   upstreamBranch: z.string().optional(),
-  timeouts: z.object({ stepMs: z.number(), pushMs: z.number() }),
+  pullRequest: z
+    .object({
+      title: z.string().optional(),
+      /** Else the repository's default branch. */
+      base: z.string().optional(),
+      draft: z.boolean(),
+      /** The repository in its host's REST interface, as the gateway serves it; null when that is of no known kind. */
+      host: z.object({ kind: z.enum(['github', 'gitlab']), path: z.string(), owner: z.string() }).nullable(),
+    })
+    .optional(),
+  gateway: gatewayAccess,
+  timeouts: z.object({ stepMs: z.number(), pushMs: z.number(), messageMs: z.number() }),
 })
 export type FinalizeParams = z.infer<typeof finalizeSchema>
 

@@ -17,6 +17,7 @@ import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
 import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
+import { restDoor } from './gateway/restPolicy.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
 import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
 import { hasCode } from './host/systemError.ts'
@@ -31,7 +32,7 @@ import { createHoldBack } from './secrets/holdBack.ts'
 import { createRedactors } from './secrets/redactors.ts'
 import { createSealing } from './secrets/sealing.ts'
 import { createAgentChoice } from './sessions/agents.ts'
-import { createCommands } from './sessions/commands.ts'
+import { type CodeHostOf, createCommands } from './sessions/commands.ts'
 import { createSessions } from './sessions/create.ts'
 import { reportOf } from './sessions/executionReads.ts'
 import { createOpenConfigurations, unredactedWarning } from './sessions/openedConfiguration.ts'
@@ -126,6 +127,8 @@ export function createApp(deps: {
     timers,
     logger,
   })
+  const codeHost: CodeHostOf = ({ repository, configuration }) =>
+    restDoor({ repository, platform: configuration.platform ?? null }, config)
   const commands = createCommands({
     gatewayToken: (look) => {
       const bootId = look.sandbox?.bootId
@@ -139,6 +142,7 @@ export function createApp(deps: {
     },
     secretsOf: (look) => configurations.open(look.session.id),
     doorUrl: (repository) => inside.gatewayUrl + doorUrl(repository),
+    codeHost,
     agent: agentChoice.installed,
     wireOf(model) {
       const selection = selectUpstream(upstreams, model)
@@ -174,6 +178,7 @@ export function createApp(deps: {
     digest: sealing.digest,
     redactText: async (id, text) => (redactors.known(id) ?? (await redactors.load(id)))?.text(text) ?? text,
     repositories: { localRoots: config.gitLocalRoots, outbound },
+    codeHost,
     chooseAgent: agentChoice.choose,
     async checkModel(model) {
       const selection = selectUpstream(upstreams, model)

@@ -41,6 +41,7 @@ export const defaultTimers = {
   stopMs: 30_000,
   finalizationMs: 180_000,
   finalizationStepMs: 30_000,
+  commitMessageMs: 30_000,
   pushMs: 60_000,
   /** From an execution's end to the compaction of its events. */
   compactionMs: 60_000,
@@ -86,7 +87,7 @@ const fileSchema = z.strictObject({
         url: z.string().optional(),
         api: z.string().optional(),
         kind: z.enum(['github', 'gitlab']).optional(),
-        credential: z.strictObject({ username: z.string().optional(), token: z.string() }).optional(),
+        credential: z.strictObject({ username: z.string().default('x-access-token'), token: z.string() }).optional(),
       }),
     )
     .default({}),

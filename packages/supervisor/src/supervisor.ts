@@ -78,7 +78,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       timers: options.agentTimers ?? agentTimers,
       log,
     })
-    return createSession({ record, spool, journal, reserve, agent, environment, log })
+    return createSession({ record, spool, journal, reserve, agent, environment, gatewayOrigin: door.origin, log })
   }
 
   const sessions = createSessions({

@@ -104,7 +104,7 @@ type GrantRow = {
   organization_id: string | null
   repository: string
   model: string
-  upstream_branch: string | null
+  branch: string | null
   platform: 'github' | 'gitlab' | null
   sealed: Buffer | null
   installations: number[]
@@ -120,7 +120,7 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     name: 'gateway_grant',
     text: `
       select s.id as session_id, s.user_id, s.organization_id, s.repository,
-        s.configuration ->> 'model' as model, s.configuration ->> 'upstreamBranch' as upstream_branch,
+        s.configuration ->> 'model' as model, coalesce(s.configuration ->> 'upstreamBranch', s.configuration ->> 'sessionBranch') as branch,
         s.configuration ->> 'platform' as platform, c.sealed,
         coalesce((
           select jsonb_agg(i.installation_id) from github_installation i
@@ -147,7 +147,7 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     userId: row.user_id,
     organizationId: row.organization_id,
     repository: row.repository,
-    branch: row.upstream_branch ?? sessionBranch(sessionId),
+    branch: row.branch ?? sessionBranch(sessionId),
     platform: row.platform,
     sealed: row.sealed,
     installations: row.installations,

@@ -90,6 +90,19 @@ const gitlab: Dialect = {
 
 const dialects = { github, gitlab } as const satisfies Record<HostKind, Dialect>
 
+/** Where the gateway serves the interface of a session's own repository; null when its host has none that is known. */
+export function restDoor(
+  grant: Pick<Grant, 'repository' | 'platform'>,
+  policy: HostPolicy,
+): { kind: HostKind; path: string; owner: string } | null {
+  const own = repositoryOf(grant.repository)
+  if (own.kind !== 'remote') return null
+  const { kind } = codeHostOf(own.host, policy, ownHostOf(grant))
+  if (kind === null) return null
+  const path = `/api/${own.host}/${dialects[kind].repositoryPath(own.path)}`
+  return { kind, path, owner: own.path.split('/')[0] ?? '' }
+}
+
 /** Null for what is no path of a host. */
 export function readRestCall(method: string | undefined, url: string): RestCall | null {
   const [, host, path = '', query = ''] = /^\/api\/([^/?]+)\/([^?]*)(\?.*)?$/.exec(url) ?? []

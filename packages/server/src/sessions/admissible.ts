@@ -5,6 +5,7 @@
 import { CorralError, invalidInput, type PrepareSessionInput, type SessionPatch } from '@corral/protocol'
 import type { CallbackTargets } from '../callbacks/target.ts'
 import type { Caller, Membership } from '../identity/caller.ts'
+import type { CodeHostOf } from './commands.ts'
 import { refuseUnbuilt } from './unbuilt.ts'
 
 export type Admissible = ReturnType<typeof createAdmissible>
@@ -14,6 +15,7 @@ export function createAdmissible(deps: {
   callbackTargets: Pick<CallbackTargets, 'admit'>
   /** A sentence when no upstream takes this model. */
   checkModel(model: string): Promise<string | null>
+  codeHost: CodeHostOf
 }) {
   async function checkMembers(input: Pick<PrepareSessionInput | SessionPatch, 'callbackTarget' | 'model'>) {
     refuseUnbuilt(input)
@@ -28,6 +30,11 @@ export function createAdmissible(deps: {
 
   return {
     checkModel,
+    /** A pull request is made where there is a REST interface that is known. */
+    checkPullRequest(repository: string, configuration: Pick<PrepareSessionInput, 'platform' | 'pullRequest'>): void {
+      if (!configuration.pullRequest || deps.codeHost({ repository, configuration })) return
+      throw invalidInput('pullRequest', 'needs a repository on GitHub or GitLab; "platform" says which it is')
+    },
     /** Throws a refusal when a session cannot be prepared with this by that caller. */
     async checkConfiguration(caller: Caller, input: PrepareSessionInput): Promise<void> {
       refuseForeign(caller, input)

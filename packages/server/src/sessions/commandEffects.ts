@@ -85,7 +85,7 @@ export async function finalize(deps: EffectDependencies, at: EffectScope, { exec
   await at.write((tx) => tx.orm.update(execution).set({ sentLink: link.id }).where(eq(execution.id, executionId)))
   await at.send(
     'session.finalize',
-    () => link.call('session.finalize', commands.finalize(look, row), timers.commandMs),
+    async () => link.call('session.finalize', await commands.finalize(look, row), timers.commandMs),
     () => at.sendAgain(execution, eq(execution.id, executionId)),
   )
 }

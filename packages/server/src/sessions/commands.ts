@@ -19,11 +19,20 @@ export type AgentInSandbox = {
   program: string
 }
 
+/** Where the gateway serves the REST interface of a session's repository; null when that is of no known kind. */
+export type CodeHostOf = (session: {
+  repository: string
+  configuration: { platform?: 'github' | 'gitlab' | undefined }
+}) => NonNullable<FinalizeParams['pullRequest']>['host']
+
+/** Of a prompt, for whoever writes the message of its commit. */
+const maxTaskCharacters = 4_000
+
 export type Commands = {
   /** `first`: for the first execution, or before any. */
   prepare(look: SessionLook, attempt: number, options: { first: boolean }): Promise<PrepareParams>
   execute(look: SessionLook, row: typeof execution.$inferSelect): Promise<ExecuteParams>
-  finalize(look: SessionLook, row: typeof execution.$inferSelect): FinalizeParams
+  finalize(look: SessionLook, row: typeof execution.$inferSelect): Promise<FinalizeParams>
 }
 
 export function createCommands(deps: {
@@ -31,6 +40,7 @@ export function createCommands(deps: {
   gatewayToken(look: SessionLook): Promise<string>
   /** The door's URL of a repository inside a sandbox. */
   doorUrl(repository: string): string
+  codeHost: CodeHostOf
   /** What of the session's configuration is secret, opened. Throws `InvalidConfiguration`. */
   secretsOf(look: SessionLook): Promise<OpenedConfiguration>
   agent(kind: string, version: string): Promise<AgentInSandbox>
@@ -61,7 +71,7 @@ export function createCommands(deps: {
         repository: { url: session.repository, doorUrl: deps.doorUrl(session.repository) },
         branch: configuration.upstreamBranch
           ? { kind: 'upstream', name: configuration.upstreamBranch }
-          : { kind: 'session', name: sessionBranch(session.id) },
+          : { kind: 'session', name: configuration.sessionBranch ?? sessionBranch(session.id) },
         shallow: configuration.shallow,
         author: deps.author,
         setupCommands: secrets.setupCommands,
@@ -104,15 +114,25 @@ export function createCommands(deps: {
       }
     },
 
-    finalize(look, row) {
+    async finalize(look, row) {
       const { session } = look
+      const { pullRequest, model, upstreamBranch } = session.configuration
       return {
         session: session.id,
         executionId: row.id,
         commitMessage: firstLine(row.prompt),
+        message: { model: { id: model, wire: deps.wireOf(model) }, task: row.prompt.slice(0, maxTaskCharacters) },
         push: true,
-        upstreamBranch: session.configuration.upstreamBranch,
-        timeouts: { stepMs: timers.finalizationStepMs, pushMs: timers.pushMs },
+        upstreamBranch,
+        ...(pullRequest && {
+          pullRequest: { ...pullRequest, draft: pullRequest.draft ?? false, host: deps.codeHost(session) },
+        }),
+        gateway: { token: await deps.gatewayToken(look) },
+        timeouts: {
+          stepMs: timers.finalizationStepMs,
+          pushMs: timers.pushMs,
+          messageMs: timers.commitMessageMs,
+        },
       }
     },
   }

@@ -8,6 +8,7 @@ import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
 import { createAdmissible } from './admissible.ts'
 import { createAdmission } from './admission.ts'
+import type { CodeHostOf } from './commands.ts'
 import { createContentHash } from './contentHash.ts'
 import { createEndings } from './ending.ts'
 import { createExecutionQueue } from './executionQueue.ts'
@@ -31,6 +32,7 @@ export function createSessions(deps: {
   redactText(id: SessionId, text: string): Promise<string>
   chooseAgent: Parameters<typeof createPreparation>[0]['chooseAgent']
   checkModel(model: string): Promise<string | null>
+  codeHost: CodeHostOf
   /** What a session has whose model was cleared. */
   defaultModel: string
   /** The reconciler has something to do. */

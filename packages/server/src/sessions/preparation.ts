@@ -52,6 +52,7 @@ export function createPreparation(deps: {
   async function prepare({ caller, input, ids, initiateToo = false }: What): Promise<Made> {
     await deps.admissible.checkConfiguration(caller, input)
     const repository = await repositoryIdentity(input, deps.repositories)
+    deps.admissible.checkPullRequest(repository, input)
     const agent = await deps.chooseAgent(input.agentKind)
     if ('refused' in agent) throw invalidInput('agentKind', agent.refused)
     const repeatable = input.clientId !== undefined || ids !== undefined

@@ -11,12 +11,10 @@ type Inputs = { [Member in keyof PrepareSessionInput]?: PrepareSessionInput[Memb
 /** Whether this value of a member asks for what is not there. Its plain or empty value asks for nothing. */
 const unbuilt = {
   mcpServers: (input) => some(input.mcpServers),
-  pullRequest: (input) => isGiven(input.pullRequest),
   permissions: (input) =>
     isGiven(input.permissions) && (input.permissions.default !== 'auto' || input.permissions.rules.length > 0),
   fallbackModels: (input) => some(input.fallbackModels),
   timeoutMs: (input) => isGiven(input.timeoutMs),
-  sessionBranch: (input) => isGiven(input.sessionBranch),
   attachments: (input) => some(input.attachments),
   // No way out at all is what there is: the default (an empty list) and the strictest are both that.
   network: (input) =>

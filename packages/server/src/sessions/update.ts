@@ -37,6 +37,7 @@ export function createUpdate(deps: {
       const { shown, secret } = patched(before, patch, { model: deps.defaultModel })
       const fault = combinationFault(shown)
       if (fault) throw invalidInput(fault.path, fault.message)
+      deps.admissible.checkPullRequest(row.repository, shown)
       await deps.sealed.store(tx, id, secret)
       await tx.orm
         .update(session)

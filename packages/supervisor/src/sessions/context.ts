@@ -10,6 +10,8 @@ export type SessionContext = {
   id: SessionId
   record: RecordFile
   environment: SessionEnvironment
+  /** The gateway's door. */
+  gatewayOrigin: string
   /** False when the disk is full; what was being told is lost then, and the execution is ended. */
   emit(event: UpEvent): boolean
   log: Log

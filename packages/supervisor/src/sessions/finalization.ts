@@ -1,5 +1,6 @@
 /** `session.finalize`: one at a time in a workspace, each ending in one `finalized`. */
 import { commandRefusals, type ExecutionId, type FinalizeParams } from '@corral/protocol'
+import { createGatewayCalls } from '../doors/gatewayCalls.ts'
 import { sessionMark } from '../host/processes.ts'
 import { RpcError } from '../link/peer.ts'
 import { finalizeWorkspace } from '../workspaces/finalize.ts'
@@ -29,6 +30,8 @@ export function createFinalization(context: SessionContext): Finalization {
         await finalizeWorkspace({
           git: workspace.git,
           params,
+          call: createGatewayCalls({ origin: context.gatewayOrigin, token: params.gateway.token }),
+          log: context.log,
           emit: (data) => emit({ type: 'finalization', executionId, data }),
           signal,
         })

@@ -162,8 +162,9 @@ describe('a session', () => {
     await prepare(bench)
     writeFileSync(join(bench.workspacePath, 'work.txt'), 'done')
     const executionId = newExecutionId()
-    const timeouts = { stepMs: 10_000, pushMs: 10_000 }
-    const params = { session: bench.session, executionId, commitMessage: 'Work', push: true, timeouts }
+    const timeouts = { stepMs: 10_000, pushMs: 10_000, messageMs: 10_000 }
+    const gateway = { token: 'gateway-token' }
+    const params = { session: bench.session, executionId, commitMessage: 'Work', push: true, gateway, timeouts }
     await bench.server.call('session.finalize', params)
     await bench.server.event('finalized', (event) => event.executionId === executionId)
     const pushed = git(join(bench.root, 'app.git'), 'log', '-1', '--format=%B', `session/${bench.session}`)

@@ -54,14 +54,16 @@ export function createSession(options: {
   reserve: Reserve
   agent: Agent
   environment: SessionEnvironment
+  gatewayOrigin: string
   log: Log
 }): Session {
-  const { record, spool, journal, reserve, agent, environment, log } = options
+  const { record, spool, journal, reserve, agent, environment, gatewayOrigin, log } = options
   const { id } = record.value
   const context: SessionContext = {
     id,
     record,
     environment,
+    gatewayOrigin,
     log,
     emit(event) {
       if (journal.append(event)) return true

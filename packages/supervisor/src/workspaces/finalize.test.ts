@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type FinalizationData, type FinalizeParams, newExecutionId, newSessionId } from '@corral/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { GatewayCalls } from '../doors/gatewayCalls.ts'
 import { createFolder } from '../testing/folder.ts'
 import { commitTo, createRepository, git as look } from '../testing/repository.ts'
 import { readDiff } from './diff.ts'
@@ -29,7 +30,12 @@ const git = () =>
     environment: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: folder.path, SESSION_ID: newSessionId() },
   })
 
-async function finalize(change: Partial<FinalizeParams> = {}): Promise<FinalizationData[]> {
+const nobodyAnswers: GatewayCalls = () => Promise.reject(new Error('nobody was to be called'))
+
+async function finalize(
+  change: Partial<FinalizeParams> = {},
+  call: GatewayCalls = nobodyAnswers,
+): Promise<FinalizationData[]> {
   const events: FinalizationData[] = []
   await finalizeWorkspace({
     git: git(),
@@ -38,10 +44,13 @@ async function finalize(change: Partial<FinalizeParams> = {}): Promise<Finalizat
       executionId: newExecutionId(),
       commitMessage: 'Say hello louder',
       push: true,
-      timeouts: { stepMs: 10_000, pushMs: 10_000 },
+      gateway: { token: 'gateway-token' },
+      timeouts: { stepMs: 10_000, pushMs: 10_000, messageMs: 5_000 },
       ...change,
     },
+    call,
     emit: (data) => events.push(data),
+    log: () => undefined,
     signal: new AbortController().signal,
   })
   return events
@@ -87,13 +96,17 @@ describe('finalization', () => {
   it('leaves a detached head alone', async () => {
     change()
     look(workspace, 'checkout', '--quiet', '--detach')
-    expect(await finalize()).toEqual([{ kind: 'commit', success: true, skipped: 'detached_head' }])
+    expect(await finalize()).toEqual([
+      { kind: 'commit', success: true, skipped: 'detached_head', pushStatus: 'not_attempted' },
+    ])
   })
 
   it.each(['main', 'master'])('leaves %s alone unless it is the upstream branch', async (branch) => {
     look(workspace, 'checkout', '--quiet', '-B', branch)
     change()
-    expect(await finalize()).toEqual([{ kind: 'commit', success: true, skipped: 'protected_branch', branch }])
+    expect(await finalize()).toEqual([
+      { kind: 'commit', success: true, skipped: 'protected_branch', branch, pushStatus: 'not_attempted' },
+    ])
     expect(await finalize({ upstreamBranch: branch })).toMatchObject([{ success: true }, { pushStatus: 'pushed' }])
   })
 

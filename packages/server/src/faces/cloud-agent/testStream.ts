@@ -89,6 +89,7 @@ export async function serveStream(options: {
     repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
+    codeHost: () => null,
     defaultModel: 'scripted/demo',
     wake,
     timers: defaultTimers,
