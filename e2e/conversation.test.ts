@@ -91,7 +91,8 @@ test('the other set of names is the same: initiated again, it is the same execut
 
 test('the branch is there for plain git, with one commit for each turn', async () => {
   const log = await git(repository, 'log', '--reverse', '--format=%an: %s%n%b', `main..session/${session}`)
-  expect(log).toContain('Corral: play: say "I take a note."')
+  // The message is the model's: whoever asks the scripted one for a title gets this.
+  expect(log).toContain('Corral: A scripted scenario')
   expect([...log.matchAll(/^Corral-Execution: (.*)$/gm)].map(([, id]) => id)).toEqual([first, second])
   expect(await git(repository, 'show', `session/${session}:notes.md`)).toBe('hello')
   expect(await referencesOf(repository)).toMatch(/^refs\/heads\/main \w+\nrefs\/heads\/session\/\S+ \w+$/)
