@@ -15,6 +15,7 @@ const remedies: Record<string, string> = {
   unauthorized: 'check CORRAL_API_KEY, or remove it to use the key of this data folder',
   session_not_found: 'list your sessions with "corral ls"',
   execution_not_found: 'see the executions of the session with "corral show <id>"',
+  delivery_not_found: 'list the callbacks of the session with "corral callbacks list <id>"',
   queue_full: 'wait until a queued message has begun, or stop the session with "corral stop <id>"',
   not_initiated: 'start the session first',
   unavailable: 'try again in a moment; "corral doctor" says what is missing',

@@ -1,6 +1,7 @@
 /** The command line: each command has its file; this one puts them together and explains what went wrong. */
 import { Command } from 'commander'
 import { explain } from './cliError.ts'
+import { addCallbackCommands } from './commands/callbacks.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addServerCommands } from './commands/server.ts'
 import { addSessionCommands } from './commands/sessions.ts'
@@ -13,6 +14,7 @@ export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
     .showHelpAfterError()
   addServerCommands(program, env)
   addSessionCommands(program, env)
+  addCallbackCommands(program, env)
   addDemoCommand(program, env)
   try {
     await program.parseAsync()

@@ -205,7 +205,10 @@ export function createApp(deps: {
     return ready ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
   })
   http.get('/stream', answerWithoutUpgrade)
-  http.route('/', cloudAgentFace({ sessions, identity, secretsKey: deps.envelopes.publicKey, logger, version }))
+  http.route(
+    '/',
+    cloudAgentFace({ sessions, callbacks, identity, secretsKey: deps.envelopes.publicKey, logger, version }),
+  )
   let server: Server | null = null
 
   return {

@@ -1,16 +1,17 @@
 /** The commands about sessions: run, ls, show, attach, send, stop, rm, diff, timing, export. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type MessageResult, type SessionId, type SessionView, sessionIdSchema } from '@corral/protocol'
+import type { MessageResult, SessionId, SessionView } from '@corral/protocol'
 import type { Command } from 'commander'
-import { CliError } from '../cliError.ts'
 import { connect } from '../connection.ts'
 import { followExecution } from '../follow.ts'
 import { diffSummary, patchText } from '../show/diff.ts'
 import { eventPrinter, seconds } from '../show/events.ts'
+import { output } from '../show/output.ts'
 import { oneLine, safeJson, safeText } from '../show/safeText.ts'
 import { waterfall } from '../show/waterfall.ts'
 import { color, createTerminal, type Terminal } from '../terminal.ts'
+import { sessionOf } from './sessionArgument.ts'
 
 type RunOptions = {
   repo: string
@@ -159,23 +160,9 @@ function repository(given: string): { gitUrl: string } | { githubRepo: string } 
   return /^[\w.-]+\/[\w.-]+$/.test(given) ? { githubRepo: given } : { gitUrl: given }
 }
 
-function sessionOf(given: string): SessionId {
-  const id = sessionIdSchema.safeParse(given)
-  if (id.success) return id.data
-  throw new CliError(
-    `"${oneLine(given)}" is not a session.`,
-    'a session is agent_ followed by a UUID',
-    'list yours with "corral ls"',
-  )
-}
-
 /** Who watches has seen it grow, and who takes JSON has its events. */
 function outputAnswer(out: Terminal, { assistant }: MessageResult): void {
   if (assistant && !out.live && !out.json) out.result(`${assistant.text}\n`)
-}
-
-function output(out: Terminal, value: unknown, text: () => string): void {
-  out.result(out.json ? `${safeJson(value, 2)}\n` : text())
 }
 
 function sessionLine(session: Omit<SessionView, 'prompt'>): string {

@@ -14,6 +14,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { defaultTimers } from '../config.ts'
 import { callback, execution, session, workspace } from '../database/schema.ts'
 import type { Database } from '../database/transaction.ts'
+import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import type { Resolve } from '../outbound/agent.ts'
 import { createOutboundPolicy } from '../outbound/policy.ts'
@@ -140,6 +141,7 @@ const settled = (told: Told, state: CallbackView['state']) =>
     { timeout: 8_000, interval: 20 },
   )
 
+const userCalled = (userId: string): Caller => ({ userId, botId: null, internal: false })
 const secretsOf = async () => (await callbacks.keys.active('user:user-1')).map(({ secret }) => secret)
 
 describe('a callback', () => {
@@ -409,7 +411,7 @@ describe('what is owed', () => {
 describe('keys', () => {
   test('that are replaced sign on, and a receiver verifies with either', async () => {
     const [before = ''] = await secretsOf()
-    const rotated = await callbacks.keys.rotate('user:user-1')
+    const rotated = await callbacks.keys.rotate(userCalled('user-1'), undefined)
     expect(rotated.map(({ secret }) => secret)).toEqual([expect.stringMatching(/^whsec_/), before])
     expect(rotated[1]?.expiresAt).toBeGreaterThan(Date.now() + 23 * 60 * 60_000)
     const told = await running()
@@ -428,11 +430,13 @@ describe('keys', () => {
   })
 
   test('are made once when many ask at the same moment, and never more than five sign', async () => {
-    const asked = await Promise.all(Array.from({ length: 10 }, () => callbacks.keys.active('organization:acme')))
+    const asked = await Promise.all(Array.from({ length: 10 }, () => callbacks.keys.active('user:rotates')))
     expect(new Set(asked.flat().map(({ secret }) => secret)).size).toBe(1)
-    const rotations = await Promise.all(Array.from({ length: 7 }, () => callbacks.keys.rotate('organization:acme')))
+    const rotations = await Promise.all(
+      Array.from({ length: 7 }, () => callbacks.keys.rotate(userCalled('rotates'), undefined)),
+    )
     expect(new Set(rotations.map(([current]) => current?.secret)).size).toBe(7)
-    expect(await callbacks.keys.active('organization:acme')).toHaveLength(5)
+    expect(await callbacks.keys.active('user:rotates')).toHaveLength(5)
   })
 })
 

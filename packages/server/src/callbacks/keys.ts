@@ -3,21 +3,23 @@
  * and those it took the place of sign on for a while, so that a receiver can be given the new one in peace.
  */
 import { randomBytes } from 'node:crypto'
-import { type CallbackKey, newCallbackKeyId } from '@corral/protocol'
-import { and, desc, eq, gt, isNull, lt, notInArray, or, sql } from 'drizzle-orm'
+import { type CallbackKey, type CallbackKeyId, newCallbackKeyId } from '@corral/protocol'
+import { and, desc, eq, gt, isNull, notInArray, or, sql } from 'drizzle-orm'
 import { callbackKey } from '../database/schema.ts'
 import type { Database, Orm, Tx } from '../database/transaction.ts'
+import { recordAudit } from '../identity/audit.ts'
+import type { Caller } from '../identity/caller.ts'
+import { requireRole } from '../identity/roles.ts'
 import type { Sealing } from '../secrets/sealing.ts'
 import type { CallbackTimers } from './decide.ts'
 
-/** `user:<id>` or `organization:<id>`, as `owe.ts` writes it. */
-export type Owner = `user:${string}` | `organization:${string}`
-
 export type CallbackKeys = {
-  /** Those that sign now, the current one first. There is always one. */
+  /** Those that sign for an owner now (`user:<id>` or `organization:<id>`), the current one first. There is always one. */
   active(owner: string): Promise<CallbackKey[]>
+  /** The same for the caller, or for an organization that they administer. */
+  shown(caller: Caller, organizationId: string | undefined): Promise<CallbackKey[]>
   /** Makes another the current one. */
-  rotate(owner: Owner): Promise<CallbackKey[]>
+  rotate(caller: Caller, organizationId: string | undefined): Promise<CallbackKey[]>
 }
 
 /** Past this many, the oldest stop signing at once: a header has to stay small however often somebody rotates. */
@@ -48,39 +50,53 @@ export function createCallbackKeys(deps: {
     }))
   }
 
-  async function addCurrent(tx: Tx, owner: string): Promise<void> {
+  async function addCurrent(tx: Tx, owner: string): Promise<CallbackKeyId> {
     const id = newCallbackKeyId()
     const secret = `whsec_${randomBytes(32).toString('base64')}`
     await tx.orm
       .insert(callbackKey)
       .values({ id, owner, sealed: sealing.seal(secret, placeOf(id)) })
       .onConflictDoNothing({ target: callbackKey.owner, where: sql`expires_at is null` })
+    return id
+  }
+
+  async function active(owner: string): Promise<CallbackKey[]> {
+    const known = await read(database.orm, owner)
+    if (known.some(({ expiresAt }) => expiresAt === undefined)) return known
+    return database.transaction(async (tx) => {
+      await addCurrent(tx, owner)
+      return read(tx.orm, owner)
+    })
+  }
+
+  async function ownerFor(caller: Caller, organizationId: string | undefined): Promise<string> {
+    if (organizationId === undefined) return `user:${caller.userId}`
+    await requireRole(database.orm, caller, organizationId, 'admin')
+    return `organization:${organizationId}`
   }
 
   return {
-    async active(owner) {
-      const known = await read(database.orm, owner)
-      if (known.some(({ expiresAt }) => expiresAt === undefined)) return known
+    active,
+    shown: async (caller, organizationId) => active(await ownerFor(caller, organizationId)),
+    async rotate(caller, organizationId) {
+      const owner = await ownerFor(caller, organizationId)
       return database.transaction(async (tx) => {
-        await addCurrent(tx, owner)
-        return read(tx.orm, owner)
-      })
-    },
-    rotate: (owner) =>
-      database.transaction(async (tx) => {
         // Two that rotate at once do so one after the other, each with a key of its own.
         await tx.client.query(`select pg_advisory_xact_lock(hashtextextended('callback_key ' || $1, 0))`, [owner])
-        const signing = await read(tx.orm, owner)
-        const kept = signing.slice(0, maxKeys - 1).map(({ keyId }) => keyId)
-        const ofOwner = eq(callbackKey.owner, owner)
-        await tx.orm.delete(callbackKey).where(and(ofOwner, lt(callbackKey.expiresAt, sql`now()`)))
-        if (kept.length > 0) await tx.orm.delete(callbackKey).where(and(ofOwner, notInArray(callbackKey.id, kept)))
+        const kept = (await read(tx.orm, owner)).slice(0, maxKeys - 1).map(({ keyId }) => keyId)
+        await tx.orm.delete(callbackKey).where(and(eq(callbackKey.owner, owner), notInArray(callbackKey.id, kept)))
         await tx.orm
           .update(callbackKey)
           .set({ expiresAt: sql`now() + ${timers.callbackKeyMs} * interval '1 ms'` })
-          .where(and(ofOwner, isNull(callbackKey.expiresAt)))
-        await addCurrent(tx, owner)
+          .where(and(eq(callbackKey.owner, owner), isNull(callbackKey.expiresAt)))
+        const subject = await addCurrent(tx, owner)
+        await recordAudit(tx, caller, {
+          action: 'callback_key.rotated',
+          subject,
+          organizationId: organizationId ?? null,
+        })
         return read(tx.orm, owner)
-      }),
+      })
+    },
   }
 }

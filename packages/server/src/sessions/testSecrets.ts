@@ -1,16 +1,12 @@
 /** For tests: sealed configurations and digests under a key of their own. */
 import { randomBytes } from 'node:crypto'
-import { createCallbackTargets } from '../callbacks/target.ts'
-import { createOutboundPolicy } from '../outbound/policy.ts'
 import { createSealing } from '../secrets/sealing.ts'
 import { createSealedConfigurations } from './sealedConfiguration.ts'
 
 export function testSecrets() {
   const sealing = createSealing({ key: randomBytes(32) })
-  const outbound = createOutboundPolicy({ allowPrivateHosts: [] })
   return {
     sealed: createSealedConfigurations({ sealing, wrappedKeyBytes: 256 }),
-    callbackTargets: createCallbackTargets({ sealing, outbound }),
     digest: sealing.digest,
     redactText: async (_id: unknown, text: string) => text,
   }

@@ -14,9 +14,10 @@ export type TestCloudAgent = Awaited<ReturnType<typeof testCloudAgent>>
 
 export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const world = await testStream(options)
-  const { database, sessions, identity, stream } = world
+  const { database, sessions, callbacks, identity, stream } = world
   const face = cloudAgentFace({
     sessions,
+    callbacks,
     identity,
     secretsKey: { publicKey: 'a key', keyId: '1' },
     logger: quietLogger,

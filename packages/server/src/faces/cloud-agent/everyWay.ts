@@ -40,6 +40,7 @@ const write = { demands: 'sessions:write', about: 'session', absent: 'session_no
 const administered = { demands: 'admin', about: 'organization', absent: 'organization_not_found' } as const
 const execution = 'execution_not_found' as const
 const session = ({ sessionId }: Names) => ({ sessionId })
+const ofOrganization = ({ organizationId }: Names) => ({ kilocodeOrganizationId: organizationId })
 const prepared = ({ organizationId }: Names) => ({ ...preparation, kilocodeOrganizationId: organizationId })
 
 /** By name. An alias has a row of its own. */
@@ -76,10 +77,14 @@ export const procedures: Record<string, Row> = {
     demands: 'sessions:read',
     about: 'organization',
     absent: 'organization_not_found',
-    input: ({ organizationId }) => ({ kilocodeOrganizationId: organizationId }),
+    input: ofOrganization,
   },
   getMessageResult: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   getDiff: { ...read, input: session },
+  listCallbacks: { ...read, input: session },
+  redeliverCallback: { ...write, input: ({ sessionId }) => ({ sessionId, deliveryId: 'dlv_0' }) },
+  getCallbackKeys: { ...administered, input: ofOrganization },
+  rotateCallbackKey: { ...administered, input: ofOrganization },
   getTiming: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
 
   createApiKey: { demands: 'admin', about: 'caller', input: () => ({ name: 'a key' }) },

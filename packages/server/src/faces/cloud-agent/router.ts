@@ -23,6 +23,7 @@ import type { Logger } from 'pino'
 import type { Administration } from '../../identity/administration.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { identityProcedures } from '../identity/procedures.ts'
+import { type CallbackProcedures, callbackProcedures } from './callbackProcedures.ts'
 import { withClientId } from './idempotencyKey.ts'
 import { createProcedures } from './procedures.ts'
 
@@ -32,6 +33,7 @@ export type AppRouter = ReturnType<typeof createRouter>
 export function createRouter(options: {
   sessions: Sessions
   administration: Administration
+  callbacks: CallbackProcedures['callbacks']
   health: () => Health
   logger: Logger
 }) {
@@ -108,5 +110,6 @@ export function createRouter(options: {
       .query(({ ctx, input }) => sessions.timing(ctx.caller, namedSession(input), input.executionId)),
 
     ...identityProcedures(kinds, administration),
+    ...callbackProcedures(kinds, options),
   })
 }

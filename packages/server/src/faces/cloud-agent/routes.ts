@@ -19,6 +19,7 @@ import type { Authenticated, Caller } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { addressOf, jsonBody, limitedBody } from './border.ts'
+import type { CallbackProcedures } from './callbackProcedures.ts'
 import { trpcEndpoint } from './endpoint.ts'
 import { withClientId } from './idempotencyKey.ts'
 import { inputRefusal, refusalOf } from './refusal.ts'
@@ -27,20 +28,21 @@ import { problem } from './wire.ts'
 
 export function cloudAgentFace(options: {
   sessions: Sessions
+  callbacks: CallbackProcedures['callbacks']
   identity: Identity
   /** For envelopes of `encryptedSecrets`. */
   secretsKey: { publicKey: string; keyId: string }
   logger: Logger
   version: string
 }): Hono {
-  const { sessions, identity, logger, version } = options
+  const { sessions, callbacks, identity, logger, version } = options
   const health = (): Health => ({ status: 'ok', timestamp: Date.now(), version })
   const app = new Hono()
 
   app.onError((error, c) => problem(refusalOf(error, { logger, path: c.req.path })))
 
   app.get('/health', (c) => c.json(health()))
-  const router = createRouter({ sessions, administration: identity.administration, health, logger })
+  const router = createRouter({ sessions, administration: identity.administration, callbacks, health, logger })
   app.route('/', trpcEndpoint({ router, authenticate: identity.authenticate, logger }))
 
   app.use('/api/cloud-agent/*', limitedBody, jsonBody)

@@ -5,7 +5,6 @@ import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
 import { z } from 'zod'
-import { unsentCallbacks } from '../../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Demand } from '../../identity/authorize.ts'
@@ -18,6 +17,7 @@ import type { SealedConfigurations } from '../../sessions/sealedConfiguration.ts
 import { createSink } from '../../sessions/sink.ts'
 import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
+import { testCallbacks } from '../../testing/callbacks.ts'
 import { createRouter } from './router.ts'
 import { cloudAgentFace } from './routes.ts'
 
@@ -67,7 +67,8 @@ export async function serveFace(options: {
 }): Promise<ServedFace> {
   const { database, identity, logger } = options
   const wake = () => {}
-  const sink = createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake })
+  const callbacks = testCallbacks(database)
+  const sink = createSink({ timers: defaultTimers, callbacks: callbacks.owe, wake })
   const log = createLog({ database, sink, redact: (_, events) => events, logger })
   const links = createLinks({ database, offer: log.offer, changed: wake, logger })
   const secrets = testSecrets()
@@ -77,6 +78,7 @@ export async function serveFace(options: {
     links,
     membership: identity.membership,
     ...secrets,
+    callbackTargets: callbacks.targets,
     repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
@@ -87,6 +89,7 @@ export async function serveFace(options: {
   })
   const app = cloudAgentFace({
     sessions,
+    callbacks,
     identity,
     secretsKey: { publicKey: 'a key', keyId: '1' },
     logger,
@@ -95,6 +98,7 @@ export async function serveFace(options: {
   const router = createRouter({
     sessions,
     administration: identity.administration,
+    callbacks,
     health: () => ({ status: 'ok', timestamp: 0, version: '' }),
     logger,
   })
@@ -133,6 +137,7 @@ export async function serveFace(options: {
     },
     async [Symbol.asyncDispose]() {
       server.close()
+      await callbacks.close()
       await links.close()
       await log.close()
     },

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import type { ConnectedFrame, Envelope, SessionId, StreamFrame } from '@corral/protocol'
 import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
-import { unsentCallbacks } from '../../callbacks/testCallbacks.ts'
+import type { Callbacks } from '../../callbacks/callbacks.ts'
 import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
@@ -19,6 +19,7 @@ import type { Sessions } from '../../sessions/sessions.ts'
 import { createSink } from '../../sessions/sink.ts'
 import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
+import { testCallbacks } from '../../testing/callbacks.ts'
 import { createStream, type Stream } from './stream.ts'
 import type { StreamTimers } from './viewer.ts'
 
@@ -38,6 +39,7 @@ export type ServedStream = AsyncDisposable & {
   url: string
   log: Log
   sessions: Sessions
+  callbacks: Callbacks
   stream: Stream
   caller: Caller
   addSession(caller?: Caller): Promise<SessionId>
@@ -73,9 +75,10 @@ export async function serveStream(options: {
 }): Promise<ServedStream> {
   const { database, identity, userId, logger = quietLogger } = options
   const wake = () => undefined
+  const callbacks = testCallbacks(database)
   const log = createLog({
     database,
-    sink: createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake }),
+    sink: createSink({ timers: defaultTimers, callbacks: callbacks.owe, wake }),
     redact: (_session, events) => events,
     logger,
   })
@@ -86,6 +89,7 @@ export async function serveStream(options: {
     links,
     membership: identity.membership,
     ...testSecrets(),
+    callbackTargets: callbacks.targets,
     repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
@@ -157,6 +161,7 @@ export async function serveStream(options: {
     url,
     log,
     sessions,
+    callbacks,
     stream,
     caller,
     async addSession(owner = caller) {
@@ -181,6 +186,7 @@ export async function serveStream(options: {
     async [Symbol.asyncDispose]() {
       await stream.close()
       await new Promise((resolve) => server.close(resolve))
+      await callbacks.close()
       await links.close()
       await log.close()
     },
