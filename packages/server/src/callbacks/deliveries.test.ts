@@ -8,7 +8,7 @@ import {
   newPartId,
   type SessionId,
 } from '@corral/protocol'
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { defaultTimers } from '../config.ts'
@@ -388,7 +388,11 @@ describe('what is owed', () => {
     await settled(told, 'delivered')
     await database.orm
       .update(callback)
-      .set({ attemptedAt: new Date(Date.now() - timers.callbackKeepMs), wakeAt: new Date() })
+      .set({
+        attemptedAt: new Date(Date.now() - timers.callbackKeepMs),
+        wakeAt: new Date(),
+        wakeNo: sql`${callback.wakeNo} + 1`,
+      })
       .where(eq(callback.executionId, told.id))
     callbacks.poke()
     await vi.waitFor(async () => expect((await callbacks.list(told.sessionId, { limit: 1 })).callbacks).toEqual([]))
