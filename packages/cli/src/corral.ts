@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { explain } from './cliError.ts'
 import { addCallbackCommands } from './commands/callbacks.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addIdentityCommands } from './commands/identity.ts'
 import { addServerCommands } from './commands/server.ts'
 import { addSessionCommands } from './commands/sessions.ts'
 
@@ -15,6 +16,7 @@ export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
   addServerCommands(program, env)
   addSessionCommands(program, env)
   addCallbackCommands(program, env)
+  addIdentityCommands(program, env)
   addDemoCommand(program, env)
   try {
     await program.parseAsync()

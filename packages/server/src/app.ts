@@ -16,6 +16,7 @@ import type { Database } from './database/transaction.ts'
 import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
 import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.ts'
+import { identityFace } from './faces/identity/routes.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
 import { restDoor } from './gateway/restPolicy.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
@@ -205,6 +206,7 @@ export function createApp(deps: {
     return ready ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
   })
   http.get('/stream', answerWithoutUpgrade)
+  http.route('/', identityFace({ signIn: identity.signIn, logger }))
   http.route(
     '/',
     cloudAgentFace({ sessions, callbacks, identity, secretsKey: deps.envelopes.publicKey, logger, version }),

@@ -1,6 +1,7 @@
 /**
- * Who calls, from the headers of a request: an API key, or a JWT that one of our own back ends signed. Both name a
- * user who must exist now. The internal key comes beside the bearer and never instead of it.
+ * Who calls, from the headers of a request: an API key, a JWT that one of our own back ends signed, or, without any
+ * bearer, the cookie of somebody who signed in on our page. Each names a user who must exist now. The internal key comes
+ * beside that and never instead of it.
  */
 import { botIdSchema, CorralError, type Scope, scopes } from '@corral/protocol'
 import { errors, jwtVerify } from 'jose'
@@ -9,6 +10,7 @@ import { z } from 'zod'
 import { findApiKey } from './apiKeys.ts'
 import type { Authenticated, Proof } from './caller.ts'
 import { sameSecret } from './sameSecret.ts'
+import type { SignIn } from './signIn.ts'
 
 /** `JWT_TOKEN_VERSION` of the seed. */
 const jwtVersion = 3
@@ -32,8 +34,9 @@ export function createAuthenticate(options: {
   pool: Pool
   nextAuthSecret: string
   internalApiSecret: string
+  signIn: Pick<SignIn, 'find'>
 }): Authenticate {
-  const { pool, nextAuthSecret, internalApiSecret } = options
+  const { pool, nextAuthSecret, internalApiSecret, signIn } = options
   const jwtKey = new TextEncoder().encode(nextAuthSecret)
 
   async function userOfJwt(token: string): Promise<Bearer> {
@@ -63,10 +66,23 @@ export function createAuthenticate(options: {
     return { userId, botId, proof: { credential: { kind: 'key', id }, scopes: key.scopes } }
   }
 
-  return async (headers, address = null) => {
-    const bearer = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  async function userOfCookie(headers: Headers): Promise<Bearer> {
+    const found = await signIn.find(headers)
+    if (found === null) throw new CorralError('unauthorized')
+    const { id, userId } = found
+    return { userId, botId: null, proof: { credential: { kind: 'sign-in', id }, scopes } }
+  }
+
+  function userOf(headers: Headers): Promise<Bearer> {
+    const authorization = headers.get('authorization')
+    if (authorization === null) return userOfCookie(headers)
+    const bearer = /^bearer +(\S+)$/i.exec(authorization)?.[1]
     if (bearer === undefined) throw new CorralError('unauthorized')
-    const { proof, ...user } = await (jwtForm.test(bearer) ? userOfJwt(bearer) : userOfKey(bearer))
+    return jwtForm.test(bearer) ? userOfJwt(bearer) : userOfKey(bearer)
+  }
+
+  return async (headers, address = null) => {
+    const { proof, ...user } = await userOf(headers)
     const internal = sameSecret(headers.get('x-internal-api-key') ?? '', internalApiSecret)
     if (headers.get('x-skip-balance-check') === 'true' && !internal) throw new CorralError('balance_bypass_refused')
     return { ...user, internal, proof: { ...proof, address } }

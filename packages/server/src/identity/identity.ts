@@ -7,11 +7,13 @@ import type { Auth } from './auth.ts'
 import { type Authenticate, createAuthenticate } from './bearer.ts'
 import type { Membership } from './caller.ts'
 import { createMembership } from './membership.ts'
+import { createSignIn, type SignIn } from './signIn.ts'
 import { createStandings, type Standings } from './standings.ts'
 import { createTickets, type Tickets } from './tickets.ts'
 
 export type Identity = {
   authenticate: Authenticate
+  signIn: SignIn
   membership: Membership
   tickets: Tickets
   standings: Standings
@@ -29,8 +31,10 @@ export function createIdentity(options: {
   const { database, auth, nextAuthSecret, internalApiSecret, timers, logger } = options
   const { pool } = database
   const standings = createStandings({ pool, intervalMs: timers.accessCheckMs, logger })
+  const signIn = createSignIn({ auth, changed: standings.changed })
   return {
-    authenticate: createAuthenticate({ pool, nextAuthSecret, internalApiSecret }),
+    authenticate: createAuthenticate({ pool, nextAuthSecret, internalApiSecret, signIn }),
+    signIn,
     membership: createMembership(pool),
     tickets: createTickets({ database, secret: nextAuthSecret }),
     standings,

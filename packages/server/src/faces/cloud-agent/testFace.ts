@@ -18,6 +18,7 @@ import { createSink } from '../../sessions/sink.ts'
 import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
 import { testCallbacks } from '../../testing/callbacks.ts'
+import { identityFace } from '../identity/routes.ts'
 import { createRouter } from './router.ts'
 import { cloudAgentFace } from './routes.ts'
 
@@ -95,6 +96,7 @@ export async function serveFace(options: {
     logger,
     version: '0.1.0',
   })
+  app.route('/', identityFace({ signIn: identity.signIn, logger }))
   const router = createRouter({
     sessions,
     administration: identity.administration,
