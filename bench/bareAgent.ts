@@ -9,7 +9,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import type { KilocodeData } from '@corral/protocol'
+import { defaultPermissions, type KilocodeData } from '@corral/protocol'
 import { agentEnvironment, providerId } from '../packages/supervisor/src/agents/opencode/configuration.ts'
 import { type Begin, createEar, type Ear, nowMs } from './conversation.ts'
 
@@ -39,7 +39,12 @@ export const beginBare =
     const port = await freePort()
     const call = createCall(`http://127.0.0.1:${port}`)
     const access = { model: { id: model, wire: 'openai-chat' as const }, gateway: { token: 'bench' } }
-    const environment = agentEnvironment({ access, serve, gatewayOrigin: await options.modelUrl() })
+    const environment = agentEnvironment({
+      access,
+      policy: defaultPermissions,
+      serve,
+      gatewayOrigin: await options.modelUrl(),
+    })
 
     const ear = createEar()
     const feed = new AbortController()

@@ -5,4 +5,8 @@ export const play = (...steps: string[]): string => `play: ${steps.join(' | ')}`
 export const say = (text: string): string => `say ${JSON.stringify(text)}`
 export const bash = (command: string): string => `bash ${JSON.stringify(command)}`
 export const write = (path: string, content: string): string => `write ${path} ${JSON.stringify(content)}`
+export const ask = (question: string, ...options: string[]): string =>
+  ['ask', ...[question, ...options].map((text) => JSON.stringify(text))].join(' ')
+export const task = (description: string, ...steps: string[]): string =>
+  `task ${JSON.stringify(description)} { ${steps.join(' | ')} }`
 export const gate = (name: string): string => `gate ${name}`

@@ -3,6 +3,7 @@
  * `data` of each type has one schema here; a view that needs more derives it. Source: 10-engine "Events".
  */
 import { z } from 'zod'
+import type { OpenPermission, OpenQuestion } from './asks.ts'
 import { failureReasonSchema } from './failures.ts'
 import { type ExecutionId, executionIdSchema, type SessionId } from './ids.ts'
 import { kilocodeDataSchema } from './vocabulary.ts'
@@ -137,8 +138,9 @@ export type ConnectedFrame = {
     workspace: { state: string; step?: string; reason?: string }
     execution: { executionId: ExecutionId; startedAt: string } | null
     queue: { executionId: ExecutionId; createdAt: string }[]
-    questions: unknown[]
-    permissions: unknown[]
+    /** The full open requests, oldest first: who joins without a replay can answer them. */
+    questions: OpenQuestion[]
+    permissions: OpenPermission[]
   }
 }
 

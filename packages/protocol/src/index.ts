@@ -1,3 +1,4 @@
+export * from './asks.ts'
 export * from './cloud-agent/asks.ts'
 export * from './cloud-agent/callbacks.ts'
 export * from './cloud-agent/configuration.ts'

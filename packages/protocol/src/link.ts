@@ -4,6 +4,8 @@
  * their end is an event. Source: 10-engine "The supervisor's link".
  */
 import { z } from 'zod'
+import { askAnswerSchema } from './asks.ts'
+import { permissionsSchema } from './cloud-agent/policies.ts'
 import { errorDataSchema, eventSchemas, finalizationDataSchema, outputDataSchema, statusDataSchema } from './events.ts'
 import { failureReasonSchema } from './failures.ts'
 import { executionIdSchema, sessionIdSchema } from './ids.ts'
@@ -119,6 +121,8 @@ export const linkOnlySchemas = {
   }),
   /** Nothing of this execution runs any more. */
   stopped: z.object({ executionId: executionIdSchema, attempt }),
+  /** The agent knows nothing of this ask, or no more: what was open cannot be answered, what was answered has arrived. */
+  ask_gone: z.object({ executionId: executionIdSchema, askId: z.string().min(1).max(200) }),
   /** End of `session.finalize`; the `finalization` events came before it. */
   finalized: z.object({ executionId: executionIdSchema }),
 } as const
@@ -220,6 +224,9 @@ export const executeSchema = z.object({
   mode: z.object({ name: z.string(), fallback: z.enum(['plan', 'build']) }),
   model: modelSpec,
   appendSystemPrompt: z.string().optional(),
+  permissions: permissionsSchema,
+  /** What people have allowed for good in this session; an ask that it covers is answered without them. */
+  alwaysAllowed: z.array(z.object({ tool: z.string(), pattern: z.string() })),
   environment: z.record(z.string(), z.string()),
   agent: agentSpec,
   gateway: gatewayAccess,
@@ -253,6 +260,15 @@ export const finalizeSchema = z.object({
 })
 export type FinalizeParams = z.infer<typeof finalizeSchema>
 
+const answerSchema = z.object({
+  session: sessionIdSchema,
+  executionId: executionIdSchema,
+  /** The agent's own id of the question or permission. */
+  askId: z.string(),
+  answer: askAnswerSchema,
+})
+export type AnswerParams = z.infer<typeof answerSchema>
+
 const interruptSchema = z.object({ session: sessionIdSchema, executionId: executionIdSchema, attempt })
 const sessionOnlySchema = z.object({ session: sessionIdSchema })
 const acceptedAnswer = z.object({ accepted: z.literal(true) })
@@ -263,6 +279,8 @@ export const downMethods = {
   'session.execute': { params: executeSchema, result: acceptedAnswer },
   'session.interrupt': { params: interruptSchema, result: acceptedAnswer },
   'session.finalize': { params: finalizeSchema, result: acceptedAnswer },
+  /** Hands over what people have answered. The agent's own `…replied` or `…rejected` says that it has arrived. */
+  'session.answer': { params: answerSchema, result: acceptedAnswer },
   /** Ends the session's agent process; its history stays. */
   'session.stopAgent': { params: sessionOnlySchema, result: acceptedAnswer },
   /** The session is no longer this sandbox's: everything of it ends, and its events are discarded. */

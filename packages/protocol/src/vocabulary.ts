@@ -4,6 +4,7 @@
  * Source: the OpenAPI document of `opencode serve` 1.18 (`/doc`).
  */
 import { z } from 'zod'
+import { permissionReplies, permissionRequestSchema, questionRequestSchema } from './asks.ts'
 
 const id = z.string().min(1).max(200)
 
@@ -40,9 +41,25 @@ export const vocabulary = {
   'message.part.removed': z.looseObject({ sessionID: id, messageID: id, partID: id }),
   'session.status': z.looseObject({ sessionID: id, status: z.looseObject({ type: z.string() }) }),
   'session.updated': z.looseObject({ info: z.looseObject({ id }) }),
+  'question.asked': questionRequestSchema,
+  'question.replied': z.looseObject({ sessionID: id, requestID: id, answers: z.array(z.array(z.string())) }),
+  'question.rejected': z.looseObject({ sessionID: id, requestID: id }),
+  'permission.asked': permissionRequestSchema,
+  'permission.replied': z.looseObject({ sessionID: id, requestID: id, reply: z.enum(permissionReplies) }),
 } as const
 
 export type KnownKilocodeType = keyof typeof vocabulary
+
+/** They open and close asks, so they change more than the transcript. */
+export const askEventTypes = [
+  'question.asked',
+  'question.replied',
+  'question.rejected',
+  'permission.asked',
+  'permission.replied',
+] as const satisfies KnownKilocodeType[]
+export type AskEventType = (typeof askEventTypes)[number]
+export const isAskEvent = (type: string): type is AskEventType => (askEventTypes as readonly string[]).includes(type)
 
 export const kilocodeDataSchema = z
   .looseObject({ type: z.string().min(1).max(100), properties: z.looseObject({}) })

@@ -33,6 +33,7 @@ import { createHoldBack } from './secrets/holdBack.ts'
 import { createRedactors } from './secrets/redactors.ts'
 import { createSealing } from './secrets/sealing.ts'
 import { createAgentChoice } from './sessions/agents.ts'
+import { alwaysAllowed } from './sessions/asks.ts'
 import { type CodeHostOf, createCommands } from './sessions/commands.ts'
 import { createSessions } from './sessions/create.ts'
 import { reportOf } from './sessions/executionReads.ts'
@@ -144,6 +145,7 @@ export function createApp(deps: {
     secretsOf: (look) => configurations.open(look.session.id),
     doorUrl: (repository) => inside.gatewayUrl + doorUrl(repository),
     codeHost,
+    alwaysAllowed: (id) => alwaysAllowed(database.orm, id),
     agent: agentChoice.installed,
     wireOf(model) {
       const selection = selectUpstream(upstreams, model)

@@ -36,6 +36,10 @@ export const defaultTimers = {
   /** How soon a session looks again whether its agent may start. */
   agentTurnMs: 1_000,
   noProgressMs: 7 * 60_000,
+  /** How long people have for an answer, where the session does not say. */
+  askMs: 30 * 60_000,
+  /** An answer that the agent has not confirmed is sent again after this. */
+  answerAgainMs: 10_000,
   executionMs: 120 * 60_000,
   /** From `interrupt` to the end of the sandbox when the supervisor does not say `stopped`. */
   stopMs: 30_000,

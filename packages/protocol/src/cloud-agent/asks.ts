@@ -1,5 +1,7 @@
-/** Answers to what an agent asks: a question of its own, or whether it may use a tool. Source: 30-cloud-agent-api §4, §6. */
+/** What an agent asks, a question of its own or whether it may use a tool, and answers to it. Source: 30-cloud-agent-api §4, §6. */
 import { z } from 'zod'
+import { type AskAnswer, type AskKind, type AskState, askStates, permissionReplies } from '../asks.ts'
+import type { ExecutionId } from '../ids.ts'
 import { list, text } from './fields.ts'
 import { sessionNamed, sessionNames } from './names.ts'
 
@@ -14,7 +16,6 @@ export const answerQuestionInput = sessionNamed(
   }),
 )
 export const rejectQuestionInput = sessionNamed(z.strictObject({ ...sessionNames, questionId: askId }))
-export const permissionReplies = ['once', 'always', 'reject'] as const
 export const answerPermissionInput = sessionNamed(
   z.strictObject({
     ...sessionNames,
@@ -23,3 +24,18 @@ export const answerPermissionInput = sessionNamed(
     message: text({ min: 0, max: 2000 }).optional(),
   }),
 )
+export const listAsksInput = sessionNamed(z.strictObject({ ...sessionNames, state: z.enum(askStates).optional() }))
+
+/** An ask of a session or of its sub-agents. Times are Unix milliseconds. */
+export type AskView = {
+  id: string
+  kind: AskKind
+  executionId: ExecutionId
+  state: AskState
+  /** As the agent made it. */
+  request: Record<string, unknown>
+  askedAt: number
+  expiresAt: number
+  answer?: AskAnswer
+  answeredBy?: string
+}

@@ -5,6 +5,9 @@
  */
 import {
   type AgentSessionId,
+  type AskAnswer,
+  type AskKind,
+  type AskState,
   type CallbackAttempt,
   type CallbackKeyId,
   type DeliveryId,
@@ -79,6 +82,7 @@ export type SessionConfiguration = {
   shallow: boolean
   appendSystemPrompt?: string
   pullRequest?: PullRequestRequest
+  /** Absent: nothing waits for anybody. */
   permissions?: Permissions
   fallbackModels?: string[]
   timeoutMs?: number
@@ -222,6 +226,50 @@ export const execution = pgTable(
       .where(sql`compacted_at is null and stopped_at is not null and delivered_at is not null`),
     check('execution_state', sql`${t.state} in ('queued', 'running', 'completed', 'failed', 'interrupted')`),
     check('execution_ended', sql`(${t.endedAt} is not null) = (${t.state} in ('completed', 'failed', 'interrupted'))`),
+  ],
+)
+
+export const askKinds = ['question', 'permission'] as const satisfies AskKind[]
+export const askStates = ['open', 'answered', 'expired', 'withdrawn'] as const satisfies AskState[]
+
+/** What an agent wants to know or to be allowed. Open only while its execution runs. */
+export const ask = pgTable(
+  'ask',
+  {
+    sessionId: sessionIdColumn('session_id')
+      .notNull()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    /** The agent's own. */
+    id: text('id').notNull(),
+    kind: text('kind', { enum: askKinds }).notNull(),
+    executionId: text('execution_id').$type<ExecutionId>().notNull(),
+    /** The agent's session that asks: the root's, or that of a sub-agent. */
+    agentSessionId: text('agent_session_id').notNull(),
+    /** As the agent made it. */
+    request: jsonb('request').$type<Record<string, unknown>>().notNull(),
+    state: text('state', { enum: askStates }).notNull().default('open'),
+    answer: jsonb('answer').$type<AskAnswer>(),
+    /** The user who answered; null when the agent itself or the deadline did. */
+    answeredBy: text('answered_by'),
+    askedAt: at('asked_at').notNull().defaultNow(),
+    /** Counted from `askedAt`, or from the end of an outage of ours after it. */
+    deadlineMs: integer('deadline_ms').notNull(),
+    closedAt: at('closed_at'),
+    /** The link on which the answer was last sent, and when. */
+    sentLink: text('sent_link'),
+    sentAt: at('sent_at'),
+    /** The agent has its answer, or has no use for one any more. */
+    settledAt: at('settled_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.id] }),
+    /** Open, or answered and not yet with the agent. */
+    index('ask_pending').on(t.sessionId, t.askedAt).where(sql`settled_at is null`),
+    check('ask_kind', sql`${t.kind} in ('question', 'permission')`),
+    check('ask_state', sql`${t.state} in ('open', 'answered', 'expired', 'withdrawn')`),
+    check('ask_closed', sql`(${t.state} = 'open') = (${t.closedAt} is null)`),
+    check('ask_answered', sql`(${t.answer} is not null) = (${t.state} in ('answered', 'expired'))`),
+    check('ask_settled', sql`${t.state} <> 'open' or ${t.settledAt} is null`),
   ],
 )
 

@@ -6,6 +6,7 @@ import {
   type EventsFrame,
   type ExecutionId,
   executionIdSchema,
+  isAskEvent,
   limits,
   MiB,
   type UpType,
@@ -15,7 +16,7 @@ import { withoutNul } from './jsonText.ts'
 import { aboutPart } from './parts.ts'
 import type { AdmittedEvent, NewEvent } from './types.ts'
 
-/** Types that go into the log as they came. All others pass through `sink.admit`. */
+/** Types that go into the log as they came. All others, and asks, pass through `sink.admit`. */
 const plainTypes = ['kilocode', 'output', 'error', 'file_sync', 'acp', 'events_dropped'] as const
 type PlainType = (typeof plainTypes)[number]
 
@@ -83,10 +84,15 @@ function toStore(
   if (bytes > limits.eventBytes) return null
   const data: unknown = text === sent ? event.data : JSON.parse(text)
   const { n } = origin
-  if (!isPlain(type)) return { kind: 'admit', n, bytes, event: { n, type, executionId, data } }
+  if (!isPlain(type) || opensOrClosesAsk(data))
+    return { kind: 'admit', n, bytes, event: { n, type, executionId, data } }
   const { entityId, progress } = aboutPart(type, data)
   return { kind: 'plain', n, bytes, event: { type, executionId, entityId, data: text, origin }, progress }
 }
+
+/** Of the agents' events, those that are rows of their own, too. */
+const opensOrClosesAsk = (data: unknown): boolean =>
+  typeof data === 'object' && data !== null && 'type' in data && typeof data.type === 'string' && isAskEvent(data.type)
 
 const isUpType = (type: string): type is UpType => Object.hasOwn(upSchemas, type)
 const isPlain = (type: UpType): type is PlainType => (plainTypes as readonly UpType[]).includes(type)

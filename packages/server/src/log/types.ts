@@ -34,8 +34,8 @@ export type AdmittedEvent = { n: number; type: string; executionId?: ExecutionId
 export type LogSink = {
   /**
    * Before numbers are given, for what a supervisor says beyond plain output (`plainTypes` in `incoming.ts` never come
-   * here): turns the link's own types (`accepted`, `outcome`, …) into row changes and log events and drops what may
-   * not be stored. Returns what is to be stored in their place, in order. One call has one event or several that
+   * here; of `kilocode`, asks do): turns the link's own types (`accepted`, `outcome`, …) into row changes and log events
+   * and drops what may not be stored. Returns what is to be stored in their place, in order. One call has one event or several that
    * follow each other directly.
    */
   admit(tx: Tx, session: { id: SessionId; epoch: number }, events: AdmittedEvent[]): Promise<NewEvent[]>

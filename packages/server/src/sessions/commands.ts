@@ -4,7 +4,7 @@
  */
 
 import type { ExecuteParams, FinalizeParams, PrepareParams } from '@corral/protocol'
-import { sessionBranch } from '@corral/protocol'
+import { defaultPermissions, type SessionId, sessionBranch } from '@corral/protocol'
 import type { Timers } from '../config.ts'
 import type { execution } from '../database/schema.ts'
 import { agentFolder } from '../sandboxes/layout.ts'
@@ -43,6 +43,8 @@ export function createCommands(deps: {
   codeHost: CodeHostOf
   /** What of the session's configuration is secret, opened. Throws `InvalidConfiguration`. */
   secretsOf(look: SessionLook): Promise<OpenedConfiguration>
+  /** What people have allowed for good in a session. */
+  alwaysAllowed(id: SessionId): Promise<ExecuteParams['alwaysAllowed']>
   agent(kind: string, version: string): Promise<AgentInSandbox>
   wireOf(model: string): ExecuteParams['model']['wire']
   author: { name: string; email: string }
@@ -100,6 +102,8 @@ export function createCommands(deps: {
         mode: modeOf(request.mode),
         model: { id: request.model, wire: deps.wireOf(request.model), variant: request.variant },
         appendSystemPrompt: request.appendSystemPrompt,
+        permissions: session.configuration.permissions ?? defaultPermissions,
+        alwaysAllowed: await deps.alwaysAllowed(session.id),
         environment: environmentOf(look, await deps.secretsOf(look)),
         agent: {
           name: session.agentKind,

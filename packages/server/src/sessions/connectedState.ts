@@ -1,7 +1,7 @@
 /** What a viewer is told between replay and live: the state of a session as of one `seq`. */
-import type { ConnectedFrame, SessionId } from '@corral/protocol'
-import { and, asc, eq, inArray } from 'drizzle-orm'
-import { execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
+import { type ConnectedFrame, permissionRequestSchema, questionRequestSchema, type SessionId } from '@corral/protocol'
+import { and, asc, eq, inArray, isNull } from 'drizzle-orm'
+import { ask, execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import { workspaceView } from './sessionViews.ts'
 
@@ -38,10 +38,34 @@ export async function connectedState(orm: Orm, id: SessionId): Promise<Connected
         queue: open
           .filter((candidate) => candidate.state === 'queued')
           .map((candidate) => ({ executionId: candidate.id, createdAt: candidate.createdAt.toISOString() })),
-        questions: [],
-        permissions: [],
+        ...(await openAsks(tx, id)),
       }
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   )
+}
+
+/** Index ask_pending. */
+async function openAsks(orm: Pick<Orm, 'select'>, id: SessionId) {
+  const rows = await orm
+    .select()
+    .from(ask)
+    .where(and(eq(ask.sessionId, id), eq(ask.state, 'open'), isNull(ask.settledAt)))
+    .orderBy(asc(ask.askedAt), asc(ask.id))
+  const open = rows.map((row) => ({
+    ...row,
+    about: {
+      executionId: row.executionId,
+      askedAt: row.askedAt.toISOString(),
+      expiresAt: new Date(row.askedAt.getTime() + row.deadlineMs).toISOString(),
+    },
+  }))
+  return {
+    questions: open
+      .filter(({ kind }) => kind === 'question')
+      .map(({ request, about }) => ({ ...questionRequestSchema.parse(request), ...about })),
+    permissions: open
+      .filter(({ kind }) => kind === 'permission')
+      .map(({ request, about }) => ({ ...permissionRequestSchema.parse(request), ...about })),
+  }
 }

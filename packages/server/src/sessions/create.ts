@@ -8,6 +8,7 @@ import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
 import { createAdmissible } from './admissible.ts'
 import { createAdmission } from './admission.ts'
+import { createAnswers } from './answers.ts'
 import type { CodeHostOf } from './commands.ts'
 import { createContentHash } from './contentHash.ts'
 import { createEndings } from './ending.ts'
@@ -45,6 +46,7 @@ export function createSessions(deps: {
   const admissible = createAdmissible(deps)
   const preparation = createPreparation({ ...deps, queue, contentHash, admissible })
   const admission = createAdmission({ ...deps, queue, contentHash, admissible })
+  const answers = createAnswers(deps)
   const reads = createReads(deps)
   const endings = createEndings({
     ...deps,
@@ -65,6 +67,10 @@ export function createSessions(deps: {
     result: reads.result,
     interrupt: endings.interrupt,
     remove: endings.remove,
+    answerQuestion: answers.answerQuestion,
+    rejectQuestion: answers.rejectQuestion,
+    answerPermission: answers.answerPermission,
+    asks: answers.list,
     diff: reads.diff,
     timing: reads.timing,
     export: reads.export,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { defaultTimers } from '../config.ts'
-import { decide, type ExecutionFacts, type SessionFacts } from './decide.ts'
+import { type AskFacts, decide, type ExecutionFacts, type SessionFacts } from './decide.ts'
 
 const now = new Date('2026-01-01T12:00:00Z')
 const ago = (ms: number) => new Date(now.getTime() - ms)
@@ -22,6 +22,7 @@ const running = (facts: Partial<NonNullable<SessionFacts['running']>> = {}) => (
   ...execution({ attempt: 1, sentLink: 'link-1', deliveredAt: ago(1 * minutes) }),
   lastProgressAt: ago(1_000),
   toolRunning: false,
+  asks: [],
   ...facts,
 })
 const ended = (facts: Partial<ExecutionFacts> = {}) =>
@@ -191,6 +192,58 @@ describe('a running execution', () => {
   it('ends at its limit, tool or not', () => {
     const long = { deliveredAt: ago(120 * minutes), toolRunning: true }
     expect(decided(ready({ running: running(long) }))).toMatchObject({ do: 'fail', reason: 'execution_limit' })
+  })
+})
+
+describe('an ask of a running execution', () => {
+  const ask = (facts: Partial<AskFacts> = {}): AskFacts => ({
+    id: 'que_1',
+    state: 'open',
+    askedAt: ago(10 * minutes),
+    deadlineMs: 30 * minutes,
+    sentLink: null,
+    sentAt: null,
+    ...facts,
+  })
+  const asked = (asks: AskFacts[], facts: Partial<SessionFacts> = {}) =>
+    ready({ running: running({ asks, lastProgressAt: ago(60 * minutes), deliveredAt: ago(61 * minutes) }), ...facts })
+
+  it('stops the clock of progress, and waits no longer than its deadline', () => {
+    expect(decided(asked([ask()])).do).toBe('wait')
+    expect(decided(asked([ask({ askedAt: ago(29 * minutes) })]))).toEqual({ do: 'wait', until: inMs(1 * minutes) })
+    expect(decided(asked([ask(), ask({ id: 'per_2', askedAt: ago(30 * minutes) })]))).toEqual({
+      do: 'expireAsk',
+      askId: 'per_2',
+    })
+  })
+
+  it('is not expired by an outage of ours', () => {
+    const away = asked([ask({ askedAt: ago(90 * minutes) })], { watchingForMs: 1 * minutes })
+    expect(decided(away).do).toBe('wait')
+  })
+
+  it.each(['answered', 'expired'] as const)(
+    'that is %s goes to the agent: once per link, and again unconfirmed',
+    (state) => {
+      const sent = (sentLink: string | null, msAgo: number) =>
+        asked([ask({ state, sentLink, sentAt: sentLink === null ? null : ago(msAgo) })], {
+          running: { ...running({ asks: [ask({ state, sentLink, sentAt: ago(msAgo) })] }) },
+        })
+      expect(decided(sent(null, 0))).toEqual({ do: 'answer', askId: 'que_1' })
+      expect(decided(sent('link-0', 1_000))).toEqual({ do: 'answer', askId: 'que_1' })
+      expect(decided(sent('link-1', 1_000))).toEqual({ do: 'wait', until: inMs(9_000) })
+      expect(decided(sent('link-1', 10_000))).toEqual({ do: 'answer', askId: 'que_1' })
+    },
+  )
+
+  it('that is answered waits for the link, and starts the clock of progress again', () => {
+    const answered = ask({ state: 'answered' })
+    expect(decided(asked([answered], { link: null })).do).toBe('fail')
+    const recently = running({ asks: [answered] })
+    expect(decided(ready({ running: recently, link: null }))).toEqual({
+      do: 'wait',
+      until: inMs(7 * minutes - 1_000),
+    })
   })
 })
 

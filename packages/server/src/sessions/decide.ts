@@ -4,7 +4,7 @@
  * something running; every wait has an end or is woken by a lifecycle event; no state is a dead end.
  * Source: 10-engine "The reconciler", "From delivery to the end", "Timers".
  */
-import { type ExecutionId, type FailureReason, failures } from '@corral/protocol'
+import { type AskState, type ExecutionId, type FailureReason, failures } from '@corral/protocol'
 import type { Timers } from '../config.ts'
 import type { SandboxState, SessionState, workspaceStates } from '../database/schema.ts'
 
@@ -20,6 +20,16 @@ export type ExecutionFacts = {
   finalization: 'none' | 'pending' | 'done'
 }
 
+/** Open, or answered and not yet with the agent. */
+export type AskFacts = {
+  id: string
+  state: AskState
+  askedAt: Date
+  deadlineMs: number
+  sentLink: string | null
+  sentAt: Date | null
+}
+
 export type SessionFacts = {
   session: { state: SessionState; preparedAt: Date | null }
   workspace: {
@@ -33,7 +43,7 @@ export type SessionFacts = {
   sandbox: { state: SandboxState; attempt: number; bootId: string | null; unreachableSince: Date | null } | null
   /** The supervisor's connection, once it has said hello. */
   link: { id: string; sinceMs: number } | null
-  running: (ExecutionFacts & { lastProgressAt: Date | null; toolRunning: boolean }) | null
+  running: (ExecutionFacts & { lastProgressAt: Date | null; toolRunning: boolean; asks: AskFacts[] }) | null
   /** Ended executions that are not over: something may still run, or finalization is pending. In FIFO order. */
   ending: ExecutionFacts[]
   /** The head of the queue. */
@@ -55,6 +65,8 @@ export type SessionAction =
   | { do: 'prepareWorkspace'; again: boolean }
   | { do: 'deliver'; executionId: ExecutionId }
   | { do: 'interrupt'; executionId: ExecutionId }
+  | { do: 'answer'; askId: string }
+  | { do: 'expireAsk'; askId: string }
   | { do: 'settleStopped'; executionId: ExecutionId }
   | { do: 'finalize'; executionId: ExecutionId }
   | { do: 'giveUpFinalization'; executionId: ExecutionId }
@@ -138,15 +150,43 @@ function whileRunning(
   const limitAt = later(deliveredAt, timers.executionMs)
   if (limitAt <= now) return failed('execution_limit')
 
-  const progressAt = running.toolRunning
-    ? null
-    : later(latest(deliveredAt, running.lastProgressAt, watchingSince), timers.noProgressMs)
+  const asks = whileAsked(facts, running.asks, now, timers, watchingSince)
+  if (asks.do !== 'wait') return asks
+
+  const asking = running.asks.some(({ state }) => state === 'open')
+  const progressAt =
+    running.toolRunning || asking
+      ? null
+      : later(latest(deliveredAt, running.lastProgressAt, watchingSince), timers.noProgressMs)
   if (progressAt && progressAt <= now) return failed('no_progress')
 
   if (link && sandbox.state === 'ready' && running.sentLink !== link.id) {
     return { do: 'deliver', executionId: running.id }
   }
-  return waitUntil(earliest(lostAt, limitAt, progressAt ?? later(now, timers.noProgressMs)))
+  return waitUntil(earliest(lostAt, limitAt, asks.until, progressAt ?? later(now, timers.noProgressMs)))
+}
+
+/** What nobody has answered in time counts as rejected; what is answered goes to the agent until it says that it has it. */
+function whileAsked(
+  { sandbox, link }: SessionFacts,
+  asks: AskFacts[],
+  now: Date,
+  timers: Timers,
+  watchingSince: Date,
+): Action<'answer'> | Action<'expireAsk'> | Action<'wait'> {
+  let until: Date | null = null
+  for (const { id, state, askedAt, deadlineMs, sentLink, sentAt } of asks) {
+    if (state === 'open') {
+      const expiresAt = later(latest(askedAt, watchingSince), deadlineMs)
+      if (expiresAt <= now) return { do: 'expireAsk', askId: id }
+      until = earliest(until, expiresAt)
+    } else if (link && sandbox?.state === 'ready') {
+      const againAt = sentAt && sentLink === link.id ? later(sentAt, timers.answerAgainMs) : now
+      if (againAt <= now) return { do: 'answer', askId: id }
+      until = earliest(until, againAt)
+    }
+  }
+  return { do: 'wait', until }
 }
 
 /** An ended execution of which something may still run: ask again on each new link; end the sandbox if asking fails. */

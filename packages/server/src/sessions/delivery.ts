@@ -70,8 +70,7 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
 function endDelivered(deps: EffectDependencies, at: EffectScope, row: typeof execution.$inferSelect, ending: Ending) {
   const { id } = at.look.session
   return at.write(async (tx) => {
-    const event = await settle(tx, { sessionId: id, executionId: row.id }, ending, { stopped: true })
-    if (event) await deps.log.appendIn(tx, id, [event])
+    await deps.log.appendIn(tx, id, await settle(tx, { sessionId: id, executionId: row.id }, ending, { stopped: true }))
   })
 }
 

@@ -2,9 +2,9 @@
  * What every effect on a session works with: the look that its decision was made from, the link that was there, and the
  * one way to write: under the locks of the session's head, its sandbox and the claim, in that order.
  */
-import { eq } from 'drizzle-orm'
+import { type and, eq } from 'drizzle-orm'
 import { type Claim, holdClaim } from '../database/reconciler.ts'
-import { type execution, sandbox, sessionHead, type workspace } from '../database/schema.ts'
+import { type ask, type execution, sandbox, sessionHead, type workspace } from '../database/schema.ts'
 import type { Tx } from '../database/transaction.ts'
 import type { Link } from '../supervisors/link.ts'
 import type { EffectDependencies } from './effects.ts'
@@ -18,7 +18,7 @@ export type EffectScope = {
   /** Sends a command; one that did not arrive is handed to `again`. */
   send(what: string, run: () => Promise<unknown>, again: () => Promise<void>): Promise<void>
   /** The row's command is due again, after a moment: the link may be going down, and its end will say so. */
-  sendAgain(table: typeof workspace | typeof execution, where: ReturnType<typeof eq>): Promise<void>
+  sendAgain(table: typeof workspace | typeof execution | typeof ask, where: ReturnType<typeof and>): Promise<void>
 }
 
 /** A command that was not taken is sent again no sooner than this. */

@@ -11,6 +11,7 @@ import type { Claim } from '../database/reconciler.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
+import { answer, expireAsk } from './askEffects.ts'
 import { finalize, interrupt, prepareWorkspace, stopAgent } from './commandEffects.ts'
 import type { Commands } from './commands.ts'
 import type { Action, SessionAction } from './decide.ts'
@@ -57,6 +58,10 @@ export function createEffects(deps: EffectDependencies) {
         return deliver(deps, at, action)
       case 'interrupt':
         return interrupt(deps, at, action)
+      case 'answer':
+        return answer(deps, at, action)
+      case 'expireAsk':
+        return expireAsk(deps, at, action)
       case 'finalize':
         return finalize(deps, at, action)
       case 'stopAgent':

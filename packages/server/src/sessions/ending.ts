@@ -37,8 +37,7 @@ export function createEndings(deps: {
       .orderBy(asc(execution.queuedSeq))
     const endings: NewEvent[] = []
     for (const { id: executionId } of open) {
-      const ending = await settle(tx, { sessionId: id, executionId }, { state: 'interrupted' }, { stopped: false })
-      if (ending) endings.push(ending)
+      endings.push(...(await settle(tx, { sessionId: id, executionId }, { state: 'interrupted' }, { stopped: false })))
     }
     if (endings.length > 0) await log.appendIn(tx, id, endings)
     await wakeSessions(tx, [id])

@@ -19,7 +19,7 @@ export async function fail(deps: EffectDependencies, at: EffectScope, action: Ac
       { state: 'failed', reason: action.reason, message: action.message },
       { stopped: look.sandbox === null || look.sandbox.state === 'stopped' },
     )
-    if (ending) await log.appendIn(tx, look.session.id, [ending])
+    await log.appendIn(tx, look.session.id, ending)
   })
 }
 

@@ -1,10 +1,10 @@
 /** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
 import type { SessionId } from '@corral/protocol'
 import { and, asc, count, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
-import { execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
+import { ask, execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import type { Links } from '../supervisors/links.ts'
-import type { ExecutionFacts, SessionFacts } from './decide.ts'
+import type { AskFacts, ExecutionFacts, SessionFacts } from './decide.ts'
 
 export type SessionLook = {
   now: Date
@@ -70,6 +70,7 @@ export async function lookAtSession(
             ...executionFacts(running),
             lastProgressAt: row.head.lastProgressAt,
             toolRunning: await toolRuns(orm, id, running.id),
+            asks: await pendingAsks(orm, id),
           }
         : null,
       ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
@@ -91,6 +92,22 @@ const executionFacts = (row: typeof execution.$inferSelect): ExecutionFacts => (
   stoppedAt: row.stoppedAt,
   finalization: row.finalization,
 })
+
+/** Index ask_pending. An ask is open, or its answer under way, only while its execution runs. */
+function pendingAsks(orm: Orm, id: SessionId): Promise<AskFacts[]> {
+  return orm
+    .select({
+      id: ask.id,
+      state: ask.state,
+      askedAt: ask.askedAt,
+      deadlineMs: ask.deadlineMs,
+      sentLink: ask.sentLink,
+      sentAt: ask.sentAt,
+    })
+    .from(ask)
+    .where(and(eq(ask.sessionId, id), isNull(ask.settledAt)))
+    .orderBy(ask.askedAt)
+}
 
 /** Delivered and not begun by the agent: it starts. Index execution_running. */
 async function mayStartAgent(orm: Orm, atOnce: number): Promise<boolean> {

@@ -5,6 +5,8 @@
 import type {
   Ack,
   AgentSessionId,
+  AskState,
+  AskView,
   ConnectedFrame,
   ExecutionId,
   InterruptResult,
@@ -22,6 +24,7 @@ import type {
   Timing,
 } from '@corral/protocol'
 import type { Caller } from '../identity/caller.ts'
+import type { PermissionAnswer } from './answers.ts'
 
 export type Sessions = {
   /** Idempotent by (user, `clientId`); starts sandbox, clone and agent behind its answer. */
@@ -68,6 +71,15 @@ export type Sessions = {
   interrupt(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<InterruptResult>
   /** Absent, deleted or not the caller's: the same answer. */
   remove(caller: Caller, id: SessionId): Promise<void>
+  /**
+   * Records the answer to an open ask; it goes to the agent after that. First answer wins: the same again succeeds,
+   * another is `already_answered`; without a use for any, `no_longer_open`. What does not fit is `invalid_input`.
+   */
+  answerQuestion(caller: Caller, id: SessionId, answer: { questionId: string; answers: string[][] }): Promise<void>
+  rejectQuestion(caller: Caller, id: SessionId, questionId: string): Promise<void>
+  answerPermission(caller: Caller, id: SessionId, answer: PermissionAnswer): Promise<void>
+  /** At most 100, the newest ones, oldest first. */
+  asks(caller: Caller, id: SessionId, state: AskState | undefined): Promise<AskView[]>
   diff(caller: Caller, id: SessionId): Promise<SessionDiff>
   timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing>
   export(caller: Caller, id: SessionId): Promise<SessionExport>

@@ -1,12 +1,14 @@
 /**
- * The end of an execution: the row's final state and the one event that tells it, in one transaction. Whoever calls
- * holds the lock of the session's head and appends the event. An execution that is final already stays as it is.
+ * The end of an execution: the row's final state and the one event that tells it, behind those of its asks, which are
+ * withdrawn with it; in one transaction. Whoever calls holds the lock of the session's head and appends the events. An
+ * execution that is final already stays as it is.
  */
 import { type ExecutionId, type FailureReason, failures, type SessionId } from '@corral/protocol'
 import { and, eq, inArray, sql } from 'drizzle-orm'
 import { execution, session } from '../database/schema.ts'
 import type { Tx } from '../database/transaction.ts'
 import type { NewEvent } from '../log/types.ts'
+import { withdrawAsks } from './asks.ts'
 import { placesOf } from './places.ts'
 
 export type Ending =
@@ -20,7 +22,7 @@ export async function settle(
   which: { sessionId: SessionId; executionId: ExecutionId },
   ending: Ending,
   options: { stopped: boolean },
-): Promise<NewEvent | null> {
+): Promise<NewEvent[]> {
   const failure = ending.state === 'failed' ? ending : null
   const [ended] = await tx.orm
     .update(execution)
@@ -44,7 +46,7 @@ export async function settle(
       ),
     )
     .returning()
-  if (!ended?.endedAt) return null
+  if (!ended?.endedAt) return []
 
   const [owner] = await tx.orm
     .update(session)
@@ -53,7 +55,7 @@ export async function settle(
     .returning()
   if (!owner) throw new Error(`execution ${which.executionId} has no session`)
 
-  return {
+  const event: NewEvent = {
     ...endingEvent(ending, {
       executionId: ended.id,
       userId: owner.userId,
@@ -65,6 +67,7 @@ export async function settle(
     key: `ended:${ended.id}`,
     ends: true,
   }
+  return [...(await withdrawAsks(tx, which)), event]
 }
 
 function endingEvent(

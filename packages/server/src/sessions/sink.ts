@@ -20,6 +20,7 @@ import type { Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
 import type { AdmittedEvent, LogSink, NewEvent, StoredEvent } from '../log/types.ts'
 import { applyTranscript, isDelta } from './applyTranscript.ts'
+import { noteAskEvent, noteAskGone } from './asks.ts'
 import { settle } from './settle.ts'
 
 type Outcome = z.infer<(typeof linkOnlySchemas)['outcome']>
@@ -30,7 +31,7 @@ const resubmissions = 1
 const preparationSteps = new Set(['clone', 'branch', 'restore', 'setup'])
 
 export function createSink(options: {
-  timers: Pick<Timers, 'agentIdleMs'>
+  timers: Pick<Timers, 'agentIdleMs' | 'askMs'>
   callbacks: OweCallbacks
   wake(): void
 }): LogSink {
@@ -54,6 +55,10 @@ export function createSink(options: {
         return prepared(tx, id, linkOnlySchemas.prepared.parse(incoming.data))
       case 'finalized':
         return finalized(tx, id, linkOnlySchemas.finalized.parse(incoming.data), callbacks)
+      case 'kilocode':
+        return noteAskEvent(tx, id, incoming, timers)
+      case 'ask_gone':
+        return noteAskGone(tx, id, linkOnlySchemas.ask_gone.parse(incoming.data))
       case 'status':
         await noteStep(tx, id, incoming.data)
         return { events: [plain(incoming)], wakes: false }
@@ -97,7 +102,7 @@ export function createSink(options: {
       .update(workspace)
       .set({ agentUntil: sql`now() + ${timers.agentIdleMs} * interval '1 ms'` })
       .where(eq(workspace.sessionId, id))
-    return { events: ending ? [ending] : [], wakes: true }
+    return { events: ending, wakes: true }
   }
 
   return {
@@ -236,13 +241,7 @@ export async function failHead(
     .orderBy(execution.queuedSeq)
     .limit(1)
   if (!head) return []
-  const ending = await settle(
-    tx,
-    { sessionId: id, executionId: head.id },
-    { state: 'failed', ...failure },
-    { stopped: true },
-  )
-  return ending ? [ending] : []
+  return settle(tx, { sessionId: id, executionId: head.id }, { state: 'failed', ...failure }, { stopped: true })
 }
 
 /** Deltas that come after an execution was compacted (a spool that was away) are compacted, too. */

@@ -3,7 +3,7 @@
  * into the vocabulary of events and tells how a turn ended. Invariants: a turn ends once, by the root session's own
  * end of turn; when `run` has resolved, everything of the turn was told and nothing of it runs.
  */
-import type { ExecuteParams, FailureReason, KilocodeData } from '@corral/protocol'
+import type { AnswerParams, ExecuteParams, FailureReason, KilocodeData } from '@corral/protocol'
 import type { Steps } from '../sessions/steps.ts'
 
 export type TurnEnd =
@@ -16,6 +16,8 @@ export type TurnSink = {
   kilocode(data: KilocodeData): void
   /** The agent has the prompt. */
   started(): void
+  /** An ask that was told is not in the agent's hands any more, and it has not said so itself. */
+  askGone(askId: string): void
   /** Called before the first event of an assistant is told: what has begun is not run again by itself. */
   begun(): void
   steps: Steps
@@ -32,6 +34,8 @@ export type Agent = {
   run(params: ExecuteParams, sink: TurnSink, signal: AbortSignal): Promise<TurnEnd>
   /** After a supervisor died in the middle of a turn: tells what the agent's history has of it beyond the log. */
   recover(turn: TurnReference, sink: Pick<TurnSink, 'kilocode' | 'begun'>, signal: AbortSignal): Promise<void>
+  /** Hands over what people have answered. `gone`: the agent knows nothing of that ask, or no more. */
+  answer(params: AnswerParams): Promise<'taken' | 'gone'>
   /** Ends the agent's process; its history stays. */
   stop(): Promise<void>
 }

@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import {
+  type AnswerParams,
   commandRefusals,
   type DownParams,
   type ExecuteParams,
@@ -29,6 +30,8 @@ export type Execution = {
   running(): Task | null
   begin(params: ExecuteParams): void
   interrupt(params: DownParams<'session.interrupt'>): void
+  /** Hands over what people have answered, or tells that nobody waits for it. */
+  answer(params: AnswerParams): void
   /** Tells the end of what an earlier supervisor left behind, and ends whatever is not this execution. */
   mayRun(executionId: ExecutionId | null): void
 }
@@ -81,6 +84,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
         kilocode: kilocode(executionId),
         started: () => void emit({ type: 'started', executionId, data: { executionId, attempt } }),
         begun,
+        askGone: (askId: string) => tellAskGone(executionId, askId),
         steps: createSteps({ emit, attempt, executionId }),
       }
       const end = await agent.run(params, sink, signal).catch((error: unknown): TurnEnd => {
@@ -91,6 +95,9 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     })
     current = { ...task, executionId, attempt }
   }
+
+  const tellAskGone = (executionId: ExecutionId, askId: string) =>
+    void emit({ type: 'ask_gone', executionId, data: { executionId, askId } })
 
   async function settle(executionId: ExecutionId, attempt: number, end: TurnEnd, signal: AbortSignal): Promise<void> {
     const told = endOf(end, signal)
@@ -153,6 +160,18 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
       refuseFromNowOn(executionId)
       if (current?.executionId === executionId) current.abort.abort('interrupted')
       else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+    },
+    answer(params) {
+      const { executionId, askId } = params
+      if (current?.executionId !== executionId) return tellAskGone(executionId, askId)
+      // What fails is sent again by the server, for as long as the agent has not confirmed it.
+      agent.answer(params).then(
+        (end) => {
+          if (end === 'gone') tellAskGone(executionId, askId)
+        },
+        (error: unknown) =>
+          log('warn', 'an answer could not be handed over', { session: id, askId, error: errorText(error) }),
+      )
     },
     mayRun(executionId) {
       const { running } = record.value

@@ -4,6 +4,7 @@
  * is not prepared while an execution runs in it, nor the other way round.
  */
 import {
+  type AnswerParams,
   commandRefusals,
   type DownParams,
   type ExecuteParams,
@@ -38,6 +39,7 @@ export type Session = {
   prepare(params: PrepareParams): void
   execute(params: ExecuteParams): void
   interrupt(params: DownParams<'session.interrupt'>): void
+  answer(params: AnswerParams): void
   finalize(params: FinalizeParams): void
   stopAgent(): void
   diff(): Promise<WorkspaceDiff | null>
@@ -110,6 +112,7 @@ export function createSession(options: {
       execution.begin(params)
     },
     interrupt: execution.interrupt,
+    answer: execution.answer,
     finalize: finalization.begin,
     stopAgent() {
       if (execution.running()) throw new RpcError(commandRefusals.busy, 'An execution is running.')

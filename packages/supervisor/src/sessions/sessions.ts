@@ -81,6 +81,8 @@ export function createSessions(options: {
       order(downMethods['session.execute'].params, params, (session, checked) => session.execute(checked)),
     'session.interrupt': (params) =>
       order(downMethods['session.interrupt'].params, params, (session, checked) => session.interrupt(checked)),
+    'session.answer': (params) =>
+      order(downMethods['session.answer'].params, params, (session, checked) => session.answer(checked)),
     'session.finalize': (params) =>
       order(downMethods['session.finalize'].params, params, (session, checked) => session.finalize(checked)),
     'session.stopAgent': (params) =>

@@ -1,6 +1,7 @@
 /** The commands of a server for tests, with what hardly any test cares about filled in. */
 import { join } from 'node:path'
 import {
+  defaultPermissions,
   type ExecuteParams,
   newAgentSessionId,
   newExecutionId,
@@ -46,6 +47,8 @@ export const executeParams = (
   prompt: { text },
   mode: { name: 'code', fallback: 'build' },
   model: { id: 'scripted/demo', wire: 'openai-chat' },
+  permissions: defaultPermissions,
+  alwaysAllowed: [],
   environment: {},
   agent,
   gateway: { token: 'gateway-token' },

@@ -4,6 +4,8 @@
  */
 import {
   agentSessionIdOf,
+  answerPermissionInput,
+  answerQuestionInput,
   deleteSessionInput,
   getDiffInput,
   getMessageResultInput,
@@ -11,10 +13,12 @@ import {
   getTimingInput,
   initiateInput,
   interruptSessionInput,
+  listAsksInput,
   listSessionsInput,
   namedSession,
   prepareLegacySessionInput,
   prepareSessionInput,
+  rejectQuestionInput,
   sendMessageInput,
   updateExecutionInput,
   updateSessionInput,
@@ -87,6 +91,22 @@ export function createRouter(options: {
     interruptSession: writes
       .input(interruptSessionInput)
       .mutation(({ ctx, input }) => sessions.interrupt(ctx.caller, namedSession(input), input.executionId)),
+    answerQuestion: writes.input(answerQuestionInput).mutation(async ({ ctx, input }): Promise<{ success: true }> => {
+      const { questionId, answers } = input
+      await sessions.answerQuestion(ctx.caller, namedSession(input), { questionId, answers })
+      return { success: true }
+    }),
+    rejectQuestion: writes.input(rejectQuestionInput).mutation(async ({ ctx, input }): Promise<{ success: true }> => {
+      await sessions.rejectQuestion(ctx.caller, namedSession(input), input.questionId)
+      return { success: true }
+    }),
+    answerPermission: writes
+      .input(answerPermissionInput)
+      .mutation(async ({ ctx, input }): Promise<{ success: true }> => {
+        const { permissionId, reply, message } = input
+        await sessions.answerPermission(ctx.caller, namedSession(input), { permissionId, reply, message })
+        return { success: true }
+      }),
     deleteSession: writes.input(deleteSessionInput).mutation(async ({ ctx, input }): Promise<{ success: true }> => {
       await sessions.remove(ctx.caller, namedSession(input))
       return { success: true }
@@ -104,6 +124,9 @@ export function createRouter(options: {
     getMessageResult: reads
       .input(getMessageResultInput)
       .query(({ ctx, input }) => sessions.result(ctx.caller, namedSession(input), input.executionId, input.waitMs)),
+    listAsks: reads
+      .input(listAsksInput)
+      .query(async ({ ctx, input }) => ({ asks: await sessions.asks(ctx.caller, namedSession(input), input.state) })),
     getDiff: reads.input(getDiffInput).query(({ ctx, input }) => sessions.diff(ctx.caller, namedSession(input))),
     getTiming: reads
       .input(getTimingInput)

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ExecuteParams, KilocodeData, SessionId } from '@corral/protocol'
+import { defaultPermissions, type ExecuteParams, type KilocodeData, type SessionId } from '@corral/protocol'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
 import { agentMark, endProcesses } from '../../host/processes.ts'
@@ -13,13 +13,13 @@ import type { Agent, TurnEnd, TurnReference, TurnSink } from '../agent.ts'
 import type { AgentTimers } from '../timers.ts'
 import { AgentRefused } from './api.ts'
 import { agentEnvironment } from './configuration.ts'
-import { type Conversation, openConversation } from './conversation.ts'
+import { AgentMisconfigured, type Conversation, openConversation } from './conversation.ts'
 import { createProjection, type Projection } from './projection.ts'
 import { type AgentServer, AgentUnavailable, startServer } from './server.ts'
 import { createTurn, idle, readTurn, type Turn, tellSubAgents } from './turn.ts'
 import { createWatch, type Watch } from './watch.ts'
 
-type StartParams = TurnReference & Partial<Pick<ExecuteParams, 'model' | 'gateway' | 'environment'>>
+type StartParams = TurnReference & Partial<Pick<ExecuteParams, 'model' | 'gateway' | 'environment' | 'permissions'>>
 
 export type OpencodeAgentOptions = {
   session: SessionId
@@ -39,6 +39,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
   let running: (Conversation & { key: string }) | null = null
   /** Who is told what comes in; after a turn its stragglers still go to it. */
   let tell: (data: KilocodeData) => void = () => undefined
+  let tellGone: (askId: string) => void = () => undefined
   let turn: Turn | null = null
 
   const newProjection = (root: string) =>
@@ -52,7 +53,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       cwd: params.workspacePath,
       environment: (serve) => ({
         ...environment(params.home, params.environment),
-        ...agentEnvironment({ access, serve, gatewayOrigin }),
+        ...agentEnvironment({ access, policy: params.permissions ?? defaultPermissions, serve, gatewayOrigin }),
       }),
       startMs,
       timers,
@@ -68,6 +69,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         projection,
         event: (event) => turn?.event(event),
         feedBroke: () => turn?.feedBroke(),
+        askGone: (askId) => tellGone(askId),
         log,
       })
       running = { ...conversation, key: keyOf(params) }
@@ -81,7 +83,10 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
 
   /** An agent that is gone before it has the prompt has done nothing yet, so it is started once more. */
   async function ready(params: ExecuteParams, { steps }: TurnSink, signal: AbortSignal): Promise<Conversation> {
-    if (running?.key === keyOf(params) && (await running.server.api.healthy(timers.healthProbeMs))) return running
+    if (running?.key === keyOf(params) && (await running.server.api.healthy(timers.healthProbeMs))) {
+      running.asks.policy(params)
+      return running
+    }
     await stop()
     const launch = async (mark: '' | ':again') => {
       const server = await steps.run(
@@ -163,6 +168,9 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
 
   return {
     stop,
+    async answer(params) {
+      return running ? running.asks.answer(params) : 'gone'
+    },
     async recover(reference, sink, signal) {
       tell = createWatch(reference, sink).tell
       const server = await start(reference, recoverStartMs, signal)
@@ -175,6 +183,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     async run(params, sink, signal): Promise<TurnEnd> {
       const watch = createWatch(params, sink)
       tell = watch.tell
+      tellGone = sink.askGone
       try {
         const conversation = await ready(params, sink, signal)
         const end = await play(conversation, params, sink, watch, signal)
@@ -186,6 +195,8 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       } catch (error) {
         await stop()
         if (signal.aborted) return { result: 'stopped' }
+        if (error instanceof AgentMisconfigured)
+          return { result: 'failed', reason: 'invalid_configuration', message: error.message }
         const lastWords = error instanceof AgentUnavailable ? error.lastWords : undefined
         log('warn', 'a turn could not begin', { session, error: errorText(error), lastWords })
         return error instanceof AgentRefused
@@ -204,8 +215,8 @@ const hasDied = (server: AgentServer): Promise<boolean> =>
   Promise.race([server.ended.then(() => true), delay(deathMs, false)])
 
 /** A process serves as long as these stay as they were at its start. */
-function keyOf({ agent, environment, model, gateway, workspacePath, home }: ExecuteParams): string {
+function keyOf({ agent, environment, model, permissions, gateway, workspacePath, home }: ExecuteParams): string {
   const { id, wire } = model
-  const all = JSON.stringify([agent, environment, id, wire, gateway, workspacePath, home])
+  const all = JSON.stringify([agent, environment, id, wire, permissions, gateway, workspacePath, home])
   return createHash('sha256').update(all).digest('hex')
 }

@@ -2,10 +2,11 @@
  * The few routes of the agent's HTTP server that we use, each bounded. Answers are checked as far as we rely on them,
  * and carry our message ids. Loopback only, so an agent that is slow to answer is busy, not far away.
  */
-import { messageInfoSchema, partSchema } from '@corral/protocol'
+import { messageInfoSchema, partSchema, permissionRequestSchema, questionRequestSchema } from '@corral/protocol'
 import { z } from 'zod'
 import type { ServeAccess } from './configuration.ts'
 import { knownAgentMessageId, toOurIds } from './messageIds.ts'
+import { type AgentRule, mergedConfigSchema } from './permissions.ts'
 
 const boundMs = 30_000
 /** The agent loads what it needs for a folder on the first call that concerns it. */
@@ -85,8 +86,18 @@ export function createAgentApi({ origin, username, password }: { origin: string 
     children: (id: string) => read(z.array(sessionSchema), `/session/${id}/children`),
     messages: (id: string, limit?: number) =>
       read(messagesSchema, `/session/${id}/message${limit === undefined ? '' : `?limit=${limit}`}`),
-    rejectPermission: (id: string) => call('POST', `/permission/${id}/reply`, { body: { reply: 'reject' } }),
-    rejectQuestion: (id: string) => call('POST', `/question/${id}/reject`),
+    /** Behind the rules that it has already. */
+    addRules: (id: string, permission: AgentRule[]) => call('PATCH', `/session/${id}`, { body: { permission } }),
+    /** With everything merged: ours, the repository's, that of the home. */
+    config: () => read(mergedConfigSchema, '/config', firstCallMs),
+    /** Those that wait, of all sessions of this agent. */
+    permissions: () => read(z.array(permissionRequestSchema), '/permission'),
+    questions: () => read(z.array(questionRequestSchema), '/question'),
+    replyPermission: (id: string, body: { reply: 'once' | 'always' | 'reject'; message?: string | undefined }) =>
+      call('POST', `/permission/${encodeURIComponent(id)}/reply`, { body }),
+    answerQuestion: (id: string, answers: string[][]) =>
+      call('POST', `/question/${encodeURIComponent(id)}/reply`, { body: { answers } }),
+    rejectQuestion: (id: string) => call('POST', `/question/${encodeURIComponent(id)}/reject`),
     /** The agent's id of our message, if an earlier attempt has handed it over. */
     async knownMessage(id: string, messageId: string): Promise<string | undefined> {
       return knownAgentMessageId(await call('GET', `/session/${id}/message?limit=20`), messageId)

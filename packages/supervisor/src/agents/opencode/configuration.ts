@@ -1,9 +1,10 @@
 /**
  * How `opencode serve` and `kilo serve` (a fork; the same names with another prefix) are configured: entirely by
  * environment, so that nothing of ours lies in the workspace. Models are reached through the gateway's door alone;
- * whatever would look for a network at the start is off, and nothing can ask and wait for a person.
+ * whatever would look for a network at the start is off, and only what the session's policy says waits for a person.
  */
-import type { ExecuteParams } from '@corral/protocol'
+import type { ExecuteParams, Permissions } from '@corral/protocol'
+import { permissionConfig, touchesEdit } from './permissions.ts'
 
 export const providerId = 'corral'
 
@@ -16,16 +17,17 @@ type ModelAccess = Pick<ExecuteParams, 'model' | 'gateway'>
 export function agentEnvironment(options: {
   /** Absent where only the history is read. */
   access: ModelAccess | undefined
+  policy: Permissions
   serve: ServeAccess
   gatewayOrigin: string
 }): Record<string, string> {
-  const { access, serve, gatewayOrigin } = options
+  const { access, policy, serve, gatewayOrigin } = options
   const values = {
     SERVER_USERNAME: serve.username,
     SERVER_PASSWORD: serve.password,
-    CONFIG_CONTENT: JSON.stringify(configuration(access, gatewayOrigin)),
+    CONFIG_CONTENT: JSON.stringify(configuration(access, policy, gatewayOrigin)),
     // Merged last, over what the repository's own configuration allows or asks.
-    PERMISSION: JSON.stringify(permissions),
+    PERMISSION: JSON.stringify(permissionConfig(policy)),
     DISABLE_AUTOUPDATE: '1',
     DISABLE_SHARE: '1',
     DISABLE_MODELS_FETCH: '1',
@@ -48,13 +50,10 @@ export function agentEnvironment(options: {
   }
 }
 
-/**
- * Until asks are built: what would wait for an answer is denied, everything else allowed. That includes folders outside
- * of the workspace: the sandbox is the border, and a refusal would take whole commands along (`cat /proc/net/dev`).
- */
-const permissions = { '*': 'allow', external_directory: 'allow', question: 'deny' }
+/** A policy on changing files stands behind what OpenCode's planning mode forbids, so that says it again behind both. */
+const planning = { permission: { edit: 'deny' } }
 
-function configuration(access: ModelAccess | undefined, gatewayOrigin: string) {
+function configuration(access: ModelAccess | undefined, policy: Permissions, gatewayOrigin: string) {
   const model = access && `${providerId}/${access.model.id}`
   return {
     autoupdate: false,
@@ -63,7 +62,10 @@ function configuration(access: ModelAccess | undefined, gatewayOrigin: string) {
     formatter: false,
     // Corral keeps its own diffs; the agent's would copy the workspace at every step.
     snapshot: false,
-    permission: permissions,
+    permission: permissionConfig(policy),
+    ...(touchesEdit(policy) ? { agent: { plan: planning } } : {}),
+    // A refusal is one tool that did not work, and not the end of the turn.
+    experimental: { continue_loop_on_deny: true },
     enabled_providers: [providerId],
     ...(model ? { model, small_model: model } : {}),
     provider: access ? { [providerId]: provider(access, gatewayOrigin) } : {},

@@ -1,25 +1,35 @@
 /**
  * Our session inside a running agent: opened under our id and title, its feed followed, prompts handed over. Invariants:
- * the feed is there before any prompt; an ask that comes although nothing is configured to ask is refused, so that
- * nobody waits for ever.
+ * the feed is there before any prompt; no prompt is handed over where the repository's own configuration would allow
+ * more than the session's policy does.
  */
 import type { ExecuteParams } from '@corral/protocol'
-import { z } from 'zod'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
 import type { AgentApi } from './api.ts'
+import { type Asks, createAsks } from './asks.ts'
 import { providerId } from './configuration.ts'
 import { type FeedEvent, openFeed } from './feed.ts'
 import { agentMessageId } from './messageIds.ts'
-import type { Projection } from './projection.ts'
+import { deniedTools, loosened } from './permissions.ts'
+import { type Projection, sessionOf } from './projection.ts'
 import { type AgentServer, AgentUnavailable } from './server.ts'
 
 export type Conversation = {
   server: AgentServer
   projection: Projection
+  asks: Asks
   prompt(params: ExecuteParams): Promise<void>
   /** Ends the feed; the agent itself goes on. */
   close(): void
+}
+
+/** It cannot be run as its session is configured, and trying again would not change that. */
+export class AgentMisconfigured extends Error {
+  constructor(sentence: string) {
+    super(sentence)
+    this.name = 'AgentMisconfigured'
+  }
 }
 
 export async function openConversation(options: {
@@ -30,18 +40,31 @@ export async function openConversation(options: {
   event(event: FeedEvent): void
   /** The feed broke and is there again. */
   feedBroke(): void
+  /** The agent has forgotten an ask that was told. */
+  askGone(askId: string): void
   log: Log
 }): Promise<Conversation> {
   const { server, params, projection, log } = options
   const { api } = server
   const root = params.agentSessionId
   const feed = new AbortController()
+  const asks = createAsks({
+    api,
+    policy: params,
+    tell(event) {
+      projection.event(event)
+      if (projection.sessions().has(sessionOf(event.properties) ?? '')) asks.event(event)
+    },
+    gone: options.askGone,
+    log,
+  })
   try {
     await api.openSession(root)
-    const [agents, models] = await Promise.all([
+    const [agents, models, config] = await Promise.all([
       api.agents(),
       api.models(),
-      api.setTitle(root, params.title),
+      api.config(),
+      api.setTitle(root, params.title).then(() => api.addRules(root, deniedTools(params.permissions))),
       openFeed({
         api,
         signal: feed.signal,
@@ -50,10 +73,14 @@ export async function openConversation(options: {
           event(event) {
             projection.event(event)
             options.event(event)
-            refuseAsk(api, projection, event, log)
+            if (projection.sessions().has(sessionOf(event.properties) ?? '')) asks.event(event)
           },
           connected: (again) => {
-            if (again) options.feedBroke()
+            if (!again) return
+            options.feedBroke()
+            asks.compare().catch((error: unknown) => {
+              log('warn', 'the asks of the agent could not be read', { error: errorText(error) })
+            })
           },
         },
       }),
@@ -61,8 +88,10 @@ export async function openConversation(options: {
     // An agent that finds fault with a configuration goes on without it, and would ask for permissions and models.
     if (!models.includes(`${providerId}/${params.model.id}`))
       throw new AgentUnavailable('The agent did not take its configuration.', `it has ${models.length} other models`)
+    const looser = loosened(params.permissions, config)
+    if (looser) throw new AgentMisconfigured(looser)
     const modes = agents.filter(({ mode, hidden }) => mode !== 'subagent' && !hidden).map(({ name }) => name)
-    return { server, projection, prompt: (next) => prompt(api, modes, next), close: () => feed.abort() }
+    return { server, projection, asks, prompt: (next) => prompt(api, modes, next), close: () => feed.abort() }
   } catch (error) {
     feed.abort()
     throw error
@@ -81,14 +110,4 @@ async function prompt(api: AgentApi, modes: string[], params: ExecuteParams): Pr
     system: params.appendSystemPrompt,
     variant: model.variant,
   })
-}
-
-const askSchema = z.looseObject({ id: z.string(), sessionID: z.string() })
-
-function refuseAsk(api: AgentApi, projection: Projection, { type, properties }: FeedEvent, log: Log): void {
-  if (type !== 'permission.asked' && type !== 'question.asked') return
-  const ask = askSchema.safeParse(properties).data
-  if (!ask || !projection.sessions().has(ask.sessionID)) return
-  const refusal = type === 'permission.asked' ? api.rejectPermission(ask.id) : api.rejectQuestion(ask.id)
-  refusal.catch((error: unknown) => log('warn', 'an ask could not be refused', { error: errorText(error) }))
 }

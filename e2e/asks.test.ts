@@ -1,0 +1,159 @@
+/**
+ * Questions and permissions: the turn waits, whoever may answers from anywhere, the agent gets the answer once, and what
+ * nobody needs an answer to any more says so.
+ */
+import { join } from 'node:path'
+import type { AskView, ExecutionId, Permissions, SessionId } from '@corral/protocol'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from './harness/eventually.ts'
+import { apiKey, type Installation, startInstallation } from './harness/installation.ts'
+import { makeRepository } from './harness/repositories.ts'
+import { ask, bash, play, say, task } from './harness/script.ts'
+import { openSocket } from './harness/socket.ts'
+import { toolOutputs } from './harness/tools.ts'
+import { follow, type Viewer } from './harness/viewer.ts'
+
+const askMs = 40_000
+
+let corral: Installation
+let repository: string
+let session: SessionId
+let viewer: Viewer
+
+const permissions: Permissions = {
+  default: 'auto',
+  rules: [
+    { tool: 'bash', action: 'ask' },
+    { tool: 'bash', pattern: 'date *', action: 'auto' },
+    { tool: 'bash', pattern: 'uname *', action: 'deny' },
+    { tool: 'question', action: 'ask' },
+  ],
+}
+
+beforeAll(async () => {
+  corral = await startInstallation()
+  repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+})
+afterAll(async () => {
+  viewer?.close()
+  await corral?.end()
+})
+
+const call = () => corral.corral.call
+const asks = async (state?: AskView['state']) =>
+  (await call().listAsks.query({ cloudAgentSessionId: session, state })).asks
+
+async function send(...steps: string[]): Promise<ExecutionId> {
+  const ack = await call().sendMessage.mutate({ cloudAgentSessionId: session, prompt: play(...steps) })
+  return ack.executionId
+}
+const openAsk = (kind: AskView['kind']): Promise<AskView> =>
+  eventually(`an open ${kind}`, askMs, async () => (await asks('open')).find((open) => open.kind === kind) ?? null)
+
+const answerQuestion = (questionId: string, answers: string[][]) =>
+  call().answerQuestion.mutate({ cloudAgentSessionId: session, questionId, answers })
+const answerPermission = (permissionId: string, reply: 'once' | 'always' | 'reject', message?: string) =>
+  call().answerPermission.mutate({ cloudAgentSessionId: session, permissionId, reply, message })
+const refused = (reason: string, httpStatus: number) => expect.objectContaining({ reason, httpStatus })
+
+test('a permission: the turn waits for it, and goes on with the answer', async () => {
+  const ack = await call().start.mutate({
+    prompt: play(say('I look.'), bash('echo allowed'), say('Seen.')),
+    mode: 'code',
+    model: 'scripted/demo',
+    gitUrl: repository,
+    permissions,
+  })
+  session = ack.cloudAgentSessionId
+  viewer = follow(corral.corral, session)
+  const open = await openAsk('permission')
+  expect(open).toMatchObject({
+    state: 'open',
+    executionId: ack.executionId,
+    request: { permission: 'bash', patterns: ['echo allowed'], sessionID: ack.kiloSessionId },
+  })
+
+  const late = await openSocket({ url: corral.url, apiKey, session }, { replay: 'false' })
+  await eventually('the state', 10_000, () => late.connected()[0] ?? null)
+  expect(late.connected()[0]?.data).toMatchObject({
+    status: 'busy',
+    questions: [],
+    permissions: [{ id: open.id, permission: 'bash', executionId: ack.executionId }],
+  })
+  late.close()
+
+  expect(await answerPermission(open.id, 'once')).toEqual({ success: true })
+  expect(await viewer.ended(ack.executionId)).toMatchObject({ streamEventType: 'complete' })
+  expect(toolOutputs(viewer, ack.executionId)).toEqual([expect.stringContaining('allowed')])
+  expect(await answerPermission(open.id, 'once'), 'the same again').toEqual({ success: true })
+  await expect(answerPermission(open.id, 'reject')).rejects.toEqual(refused('already_answered', 409))
+  const told = viewer.events.filter(
+    (event) => event.streamEventType === 'kilocode' && event.data.type.startsWith('permission.'),
+  )
+  expect(told.map(({ data }) => data)).toMatchObject([
+    { type: 'permission.asked', properties: { id: open.id } },
+    { type: 'permission.replied', properties: { requestID: open.id, reply: 'once', by: 'user' } },
+  ])
+})
+
+test('a question: answers that do not fit change nothing, the first that fits is the answer', async () => {
+  const execution = await send(ask('Which color?', 'Red', 'Blue'), say('Thank you.'))
+  const { id, request } = await openAsk('question')
+  expect(request).toMatchObject({ questions: [{ question: 'Which color?' }] })
+  for (const answers of [[], [['Red'], ['Blue']], [['Red', 'Blue']], [['']]]) {
+    await expect(answerQuestion(id, answers), JSON.stringify(answers)).rejects.toEqual(refused('invalid_input', 400))
+  }
+  await expect(answerPermission(id, 'once')).rejects.toEqual(refused('permission_not_found', 404))
+  expect(await asks('open')).toHaveLength(1)
+
+  const both = await Promise.allSettled([answerQuestion(id, [['Red']]), answerQuestion(id, [['Blue']])])
+  expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+  expect(both.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { reason: 'already_answered' } })
+  const color = both[0]?.status === 'fulfilled' ? 'Red' : 'Blue'
+  expect(await viewer.ended(execution)).toMatchObject({ streamEventType: 'complete' })
+  expect(toolOutputs(viewer, execution)).toEqual([expect.stringContaining(color)])
+})
+
+describe('what the policy says of', () => {
+  test('auto: nobody is asked; deny: it is refused, and the turn goes on', async () => {
+    const execution = await send(bash('date -u'), bash('uname -a'), say('Done.'))
+    expect(await viewer.ended(execution)).toMatchObject({ streamEventType: 'complete' })
+    const outputs = toolOutputs(viewer, execution)
+    expect(outputs[0]).toMatch(/UTC/)
+    expect(outputs[1]).toMatch(/prevents|denied|deny/)
+  })
+})
+
+test('a rejected permission is one tool that did not work', async () => {
+  const execution = await send(bash('echo never'), say('Then not.'))
+  const { id } = await openAsk('permission')
+  await answerPermission(id, 'reject', 'Use the other one.')
+  expect(await viewer.ended(execution)).toMatchObject({ streamEventType: 'complete' })
+  expect(toolOutputs(viewer, execution)).toEqual([expect.stringContaining('Use the other one.')])
+})
+
+test("a sub-agent's permission is answered like any other", async () => {
+  const execution = await send(task('Look', bash('echo from below'), say('Below.')), say('Above.'))
+  const open = await openAsk('permission')
+  expect(open.request.sessionID).not.toBe(
+    (await call().getSession.query({ cloudAgentSessionId: session })).kiloSessionId,
+  )
+  await answerPermission(open.id, 'once')
+  expect(await viewer.ended(execution)).toMatchObject({ streamEventType: 'complete' })
+  expect(toolOutputs(viewer, execution).join()).toContain('from below')
+})
+
+test('after the end nothing is open any more', async () => {
+  const execution = await send(ask('Still there?'), say('Never said.'))
+  const { id } = await openAsk('question')
+  await call().interruptSession.mutate({ cloudAgentSessionId: session })
+  await viewer.ended(execution)
+  await expect(answerQuestion(id, [['Yes']])).rejects.toEqual(refused('no_longer_open', 409))
+  expect(await asks('open')).toEqual([])
+  const last = viewer.events.filter(({ executionId }) => executionId === execution)
+  const closed = last.findIndex(
+    (event) => event.streamEventType === 'kilocode' && event.data.type === 'question.rejected',
+  )
+  expect(closed).toBeGreaterThan(0)
+  expect(closed).toBeLessThan(last.findIndex(({ streamEventType }) => streamEventType === 'interrupted'))
+})
