@@ -70,6 +70,9 @@ export const procedures: Record<string, Row> = {
     execution,
     input: ({ sessionId, executionId }) => ({ sessionId, executionId }),
   },
+  answerQuestion: { ...write, input: ({ sessionId }) => ({ sessionId, questionId: 'que_1', answers: [['Yes']] }) },
+  rejectQuestion: { ...write, input: ({ sessionId }) => ({ sessionId, questionId: 'que_1' }) },
+  answerPermission: { ...write, input: ({ sessionId }) => ({ sessionId, permissionId: 'per_1', reply: 'once' }) },
   deleteSession: { ...write, absent: 'success', input: session },
 
   getSession: { ...read, input: ({ kiloSessionId }) => ({ kiloSessionId }) },
@@ -80,6 +83,7 @@ export const procedures: Record<string, Row> = {
     input: ofOrganization,
   },
   getMessageResult: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  listAsks: { ...read, input: session },
   getDiff: { ...read, input: session },
   listCallbacks: { ...read, input: session },
   redeliverCallback: { ...write, input: ({ sessionId }) => ({ sessionId, deliveryId: 'dlv_0' }) },
