@@ -78,6 +78,44 @@ describe('session.prepare', () => {
     expect(readFileSync(join(bench.workspacePath, 'work.txt'), 'utf8')).toBe('earlier')
   })
 
+  it('takes over what others have pushed to the session branch when the checkout is used again', async () => {
+    await using bench = await createBench()
+    const repository = createRepository(join(bench.root, 'app.git'))
+    const branch = `session/${bench.session}`
+    const warnings = () => bench.server.events.filter(({ type, data }) => type === 'status' && data.level === 'warning')
+    await bench.start()
+    await prepared(bench)
+    const tip = commitTo(repository, branch, { 'theirs.txt': 'by a reviewer' })
+    expect(await prepared(bench, { attempt: 2 })).toMatchObject({ ok: true, reused: true })
+    expect(git(bench.workspacePath, 'rev-parse', 'HEAD')).toBe(tip)
+
+    writeFileSync(join(bench.workspacePath, 'mine.txt'), 'by the agent')
+    git(bench.workspacePath, 'add', '--all')
+    git(bench.workspacePath, 'commit', '--quiet', '--message', 'Mine')
+    const mine = git(bench.workspacePath, 'rev-parse', 'HEAD')
+    commitTo(repository, branch, { 'theirs.txt': 'more' })
+    expect(warnings()).toEqual([])
+    expect(await prepared(bench, { attempt: 3 })).toMatchObject({ ok: true, reused: true })
+    expect(git(bench.workspacePath, 'rev-parse', 'HEAD')).toBe(mine)
+    expect(warnings()).toMatchObject([{ data: { message: expect.stringContaining('could not be taken over') } }])
+
+    rmSync(repository, { recursive: true })
+    expect(await prepared(bench, { attempt: 4 })).toMatchObject({ ok: true, reused: true })
+    expect(warnings()).toMatchObject([{}, { data: { message: expect.stringContaining('could not be looked up') } }])
+  })
+
+  it('never pulls an upstream branch again', async () => {
+    await using bench = await createBench()
+    const repository = createRepository(join(bench.root, 'app.git'))
+    const tip = commitTo(repository, 'develop', { 'develop.txt': 'x' })
+    const params = { branch: { kind: 'upstream', name: 'develop' } } as const
+    await bench.start()
+    await prepared(bench, params)
+    commitTo(repository, 'develop', { 'develop.txt': 'y' })
+    expect(await prepared(bench, { ...params, attempt: 2 })).toMatchObject({ ok: true, reused: true })
+    expect(git(bench.workspacePath, 'rev-parse', 'HEAD')).toBe(tip)
+  })
+
   it('begins at the default branch, and on nothing at all in an empty repository', async () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'), {})

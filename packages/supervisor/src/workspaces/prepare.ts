@@ -10,6 +10,8 @@ import type { OutputSink } from '../sessions/output.ts'
 import type { Steps } from '../sessions/steps.ts'
 import { cloneWorkspace } from './clone.ts'
 import { PreparationFailed } from './failure.ts'
+import { fastForward } from './fastForward.ts'
+import { createGit } from './git.ts'
 import { writeGitConfig } from './gitConfig.ts'
 import { runSetup } from './setup.ts'
 import { readStamp, writeStamp } from './stamp.ts'
@@ -50,6 +52,10 @@ async function prepare({ params, environment, steps, output, signal }: PrepareOp
   writeGitConfig(home, { repository: params.repository, author: params.author, token: params.gateway.token })
   const whole = readStamp(workspacePath)
   const reusable = whole?.branch === params.branch.name && whole.edition === params.edition ? whole : undefined
+  if (reusable && params.branch.kind === 'session') {
+    const git = createGit({ cwd: workspacePath, environment: environment(home) })
+    await fastForward({ git, branch: params.branch.name, steps, signal })
+  }
   const stamp = reusable ?? (await cloneWorkspace({ params, environment: environment(home), steps, signal }))
   if (!stamp.setUp) {
     await runSetup({
