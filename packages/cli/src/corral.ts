@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { explain } from './cliError.ts'
 import { addCallbackCommands } from './commands/callbacks.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addGithubCommands } from './commands/github.ts'
 import { addIdentityCommands } from './commands/identity.ts'
 import { addServerCommands } from './commands/server.ts'
 import { addSessionCommands } from './commands/sessions.ts'
@@ -17,6 +18,7 @@ export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
   addSessionCommands(program, env)
   addCallbackCommands(program, env)
   addIdentityCommands(program, env)
+  addGithubCommands(program, env)
   addDemoCommand(program, env)
   try {
     await program.parseAsync()

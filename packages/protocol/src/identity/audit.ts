@@ -13,6 +13,8 @@ export const auditActions = [
   'member.role_changed',
   'callback_key.rotated',
   'session.deleted',
+  'github_installation.linked',
+  'github_installation.unlinked',
 ] as const
 export type AuditAction = (typeof auditActions)[number]
 

@@ -5,6 +5,7 @@ import type { Database } from '../database/transaction.ts'
 import { auditPage } from './audit.ts'
 import type { Auth } from './auth.ts'
 import type { Authenticated } from './caller.ts'
+import { createGithubInstallations } from './githubInstallations.ts'
 import { createKeys } from './keys.ts'
 import { createOrganizations } from './organizations.ts'
 import { requireOperator, requireRole } from './roles.ts'
@@ -19,6 +20,7 @@ export function createAdministration(deps: { database: Database; auth: Auth; cha
   return {
     keys: createKeys(deps),
     organizations: createOrganizations(deps),
+    githubInstallations: createGithubInstallations(deps),
     users: createUsers({
       database,
       hashPassword: async (password) => (await auth.$context).password.hash(password),

@@ -3,8 +3,10 @@ import {
   createApiKeyInput,
   createOrganizationInput,
   createUserInput,
+  githubInstallationInput,
   listApiKeysInput,
   listAuditInput,
+  listGithubInstallationsInput,
   listMembersInput,
   listOrganizationsInput,
   listUsersInput,
@@ -17,7 +19,7 @@ import type { Procedures } from '../cloud-agent/procedures.ts'
 
 export function identityProcedures(
   { reads, administers }: Pick<Procedures, 'reads' | 'administers'>,
-  { keys, organizations, users, audit }: Administration,
+  { keys, organizations, githubInstallations, users, audit }: Administration,
 ) {
   return {
     createApiKey: administers.input(createApiKeyInput).mutation(({ ctx, input }) => keys.create(ctx.caller, input)),
@@ -39,6 +41,16 @@ export function identityProcedures(
       .input(memberRoleInput)
       .mutation(({ ctx, input }) => organizations.setRole(ctx.caller, input)),
     removeMember: administers.input(memberInput).mutation(({ ctx, input }) => organizations.remove(ctx.caller, input)),
+
+    linkGithubInstallation: administers
+      .input(githubInstallationInput)
+      .mutation(({ ctx, input }) => githubInstallations.link(ctx.caller, input)),
+    unlinkGithubInstallation: administers
+      .input(githubInstallationInput)
+      .mutation(({ ctx, input }) => githubInstallations.unlink(ctx.caller, input)),
+    listGithubInstallations: administers
+      .input(listGithubInstallationsInput)
+      .query(({ ctx, input }) => githubInstallations.list(ctx.caller, input)),
 
     createUser: administers.input(createUserInput).mutation(({ ctx, input }) => users.create(ctx.caller, input)),
     listUsers: administers.input(listUsersInput).query(({ ctx }) => users.list(ctx.caller)),
