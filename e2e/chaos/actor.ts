@@ -78,6 +78,8 @@ export async function createActor(corral: Installation, name: string, random: Ra
 
   const allOver = () =>
     eventually(`the end of all turns of ${session}`, roundMs, async () => {
+      // Twenty of us look.
+      await delay(500)
       const rows = await patiently(() => records.executions(session))
       const over = rows.every(
         ({ state, stopped, finalization }) =>

@@ -1,7 +1,8 @@
 /**
  * `npm run chaos [-- --seed N --minutes 30 --sessions 20 --agents 20]`: sessions work while something is killed, frozen
  * or cut, at random from a seed; then the checker looks at all of it. Ends with 1 when anything does not hold, which
- * includes not being over 6 minutes after the last fault. `--keep <folder>` leaves there what it is judged by.
+ * includes not being over 6 minutes after the last fault. `--keep <folder>` leaves there what it is judged by;
+ * `--only link,agent` strikes these alone.
  */
 import { readFileSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
@@ -11,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
-import { type Inside, lookInside } from '../kills/inside.ts'
+import { type Inside, lookInside, lookInsides } from '../kills/inside.ts'
 import { recordsOf } from '../kills/records.ts'
 import { type Actor, createActor } from './actor.ts'
 import { type Evidence, violationsIn } from './checker.ts'
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     sessions: { type: 'string', default: '20' },
     agents: { type: 'string' },
     keep: { type: 'string' },
+    only: { type: 'string', default: Object.keys(faults).join() },
   },
 })
 const options = {
@@ -39,6 +41,7 @@ const options = {
   minutes: number('minutes', values.minutes),
   sessions: number('sessions', values.sessions),
   keep: values.keep,
+  only: values.only.split(',').filter((name) => name in faults),
   /** As many as there is memory for, when nobody says how many. */
   agents: values.agents === undefined ? agentsThatFit() : number('agents', values.agents),
 }
@@ -63,18 +66,18 @@ const leftBehind: string[] = []
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-async function insidesOf(corral: Installation, actors: Actor[]): Promise<Inside[]> {
-  const records = recordsOf(corral.home)
-  const found = await Promise.all(
-    actors.map(({ session }) => records.sandboxInit(session).then(lookInside, () => null)),
-  )
-  return found.filter((inside) => inside !== null).filter(({ supervisor }) => supervisor !== null)
+/** Those that have a supervisor; none while the database is away. */
+async function insidesOf(corral: Installation): Promise<Inside[]> {
+  const inits = await recordsOf(corral.home)
+    .sandboxInits()
+    .catch(() => [])
+  return (await lookInsides(inits)).filter(({ supervisor }) => supervisor !== null)
 }
 
 async function strikeUntil(deadline: number, target: Target, random: Random): Promise<void> {
   while (performance.now() < deadline) {
     await delay(random.between(500, 8_000))
-    const names = new Set(Array.from({ length: random.chance(0.2) ? 2 : 1 }, () => random.pick(Object.keys(faults))))
+    const names = new Set(Array.from({ length: random.chance(0.2) ? 2 : 1 }, () => random.pick(options.only)))
     await Promise.all([...names].map((name) => strike(name, target, random.branch())))
   }
 }
@@ -122,7 +125,10 @@ async function main(): Promise<number> {
   /** An idle agent stays for minutes; another session may need its memory now. */
   async function makeRoom(actor: Actor): Promise<void> {
     if (options.agents >= options.sessions) return
-    for (const { agents } of await insidesOf(corral, [actor])) for (const pid of agents) signal(pid, 'SIGKILL')
+    const init = await recordsOf(corral.home)
+      .sandboxInit(actor.session)
+      .catch(() => null)
+    for (const pid of init === null ? [] : (await lookInside(init)).agents) signal(pid, 'SIGKILL')
   }
   const guarded = (actor: Actor, what: Promise<unknown>) =>
     what.catch((error) => {
@@ -132,7 +138,7 @@ async function main(): Promise<number> {
 
   const target: Target = {
     corral,
-    insides: () => insidesOf(corral, actors),
+    insides: () => insidesOf(corral),
     cutViewer: (from) => from.pick(actors).cutViewer(),
   }
   async function inTime(what: string, all: Promise<unknown>[]): Promise<void> {
@@ -160,7 +166,7 @@ async function main(): Promise<number> {
       await makeRoom(actor)
     })
   await inTime('the message at the end', actors.map(judge))
-  const strangers = async () => strangersIn(corral, await insidesOf(corral, actors))
+  const strangers = async () => strangersIn(corral, await insidesOf(corral))
   await eventually('the end of what nobody needs', 10_000, async () =>
     (await strangers()).length === 0 ? true : null,
   ).catch(async () => leftBehind.push(...(await strangers())))

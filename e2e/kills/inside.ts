@@ -14,13 +14,31 @@ export type Inside = {
   tools: { pid: number; commandLine: string }[]
 }
 
-type Found = { pid: number; parent: number; commandLine: string; environment: string[] }
+type Found = { namespace: string; pid: number; parent: number; commandLine: string; environment: string[] }
 
 export async function lookInside(init: number): Promise<Inside> {
-  const namespace = await read(() => readlink(`/proc/${init}/ns/pid`))
-  if (!namespace) return { init, supervisor: null, agents: [], tools: [] }
+  const [inside] = await lookInsides([init])
+  return inside ?? { init, supervisor: null, agents: [], tools: [] }
+}
+
+/** Several at once, of those that run, by one look at the host. */
+export async function lookInsides(inits: number[]): Promise<Inside[]> {
+  const namespaces = new Map<string, number>()
+  for (const init of inits) {
+    const namespace = await read(() => readlink(`/proc/${init}/ns/pid`))
+    if (namespace) namespaces.set(namespace, init)
+  }
   const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0)
-  const found = (await Promise.all(pids.map((pid) => findIn(namespace, pid)))).flat()
+  const found = (await Promise.all(pids.map((pid) => findIn(namespaces, pid)))).flat()
+  return [...namespaces].map(([namespace, init]) =>
+    insideOf(
+      init,
+      found.filter((process) => process.namespace === namespace),
+    ),
+  )
+}
+
+function insideOf(init: number, found: Found[]): Inside {
   const supervisor = found.find(
     ({ parent, commandLine }) => parent === init && commandLine.includes('/corral/supervisor.mjs'),
   )
@@ -37,8 +55,9 @@ export async function lookInside(init: number): Promise<Inside> {
   }
 }
 
-async function findIn(namespace: string, pid: number): Promise<Found[]> {
-  if ((await read(() => readlink(`/proc/${pid}/ns/pid`))) !== namespace) return []
+async function findIn(namespaces: ReadonlyMap<string, number>, pid: number): Promise<Found[]> {
+  const namespace = await read(() => readlink(`/proc/${pid}/ns/pid`))
+  if (!namespace || !namespaces.has(namespace)) return []
   const [stat, commandLine, environment] = await Promise.all(
     ['stat', 'cmdline', 'environ'].map((name) => read(() => readFile(`/proc/${pid}/${name}`, 'latin1'))),
   )
@@ -46,6 +65,7 @@ async function findIn(namespace: string, pid: number): Promise<Found[]> {
   if (!state || state === 'Z') return []
   return [
     {
+      namespace,
       pid,
       parent: Number(parent),
       commandLine: (commandLine ?? '').replaceAll('\0', ' ').trim(),

@@ -36,6 +36,8 @@ export type Records = {
   executions(session: SessionId): Promise<ExecutionRow[]>
   /** The process id, on this host, of the sandbox's process 1. */
   sandboxInit(session: SessionId): Promise<number>
+  /** Of all sandboxes that run. */
+  sandboxInits(): Promise<number[]>
   modelCalls(executionId: ExecutionId): Promise<number>
   /** Moves all that a timer could count from into the past, as if the server had been away for so long. */
   age(session: SessionId, minutes: number): Promise<void>
@@ -77,6 +79,13 @@ export function recordsOf(home: string): Records {
       )
       if (!row) throw new Error(`no sandbox of ${session} runs`)
       return row.pid
+    },
+    async sandboxInits() {
+      const rows = await read<{ pid: number }>(
+        `select (ref ->> 'pid')::int as pid from sandbox where ref is not null`,
+        [],
+      )
+      return rows.map(({ pid }) => pid)
     },
     async modelCalls(executionId) {
       const rows = await read('select 1 from model_call where execution_id = $1', [executionId])
