@@ -9,10 +9,13 @@ import { promisify } from 'node:util'
 
 export type Connection = { pid: number; descriptor: number }
 
-/** Links of supervisors, as the server has them: connections of a Unix socket with such a path. */
-export async function connectionsOfDoor(pid: number, door: RegExp): Promise<Connection[]> {
+/**
+ * Of the server with a supervisor. A connection of a Unix socket is listed where it was asked for, in the network of the
+ * sandbox, under the path of the door; the end of it that has the path is the server's.
+ */
+export async function connectionsOfDoor(pid: number, supervisor: number, door: RegExp): Promise<Connection[]> {
   // Num RefCount Protocol Flags Type St Inode Path; 03 is connected.
-  const inodes = (await tableOf(pid, 'unix'))
+  const inodes = (await tableOf(supervisor, 'unix'))
     .filter(([, , , , , state, , path]) => state === '03' && door.test(path ?? ''))
     .map(([, , , , , , inode]) => inode)
   return connectionsOf(pid, inodes)

@@ -31,15 +31,18 @@ const killServer: Fault = async ({ corral }, random) => {
 }
 
 const cutConnection =
-  (name: string, of: (pid: number, target: Target) => Promise<Connection[]>): Fault =>
+  (name: string, of: (pid: number, target: Target, random: Random) => Promise<Connection[]>): Fault =>
   async (target, random) => {
     const [server] = await pidsOf('server', target, random)
-    const connections = server ? await of(server, target) : []
+    const connections = server ? await of(server, target, random) : []
     if (connections.length === 0) return null
     return (await cut(random.pick(connections))) ? `${name} cut` : null
   }
-/** The server makes its door under a name of its own, and renames it then. */
-const cutLink = cutConnection('link', (pid) => connectionsOfDoor(pid, /\/doors\/\.server-\d+\.sock$/))
+const cutLink = cutConnection('link', async (pid, target, random) => {
+  const [supervisor] = await pidsOf('supervisor', target, random)
+  // The server makes its door under a name of its own, and renames it then.
+  return supervisor ? connectionsOfDoor(pid, supervisor, /\/doors\/\.server-\d+\.sock$/) : []
+})
 /** Of a viewer mostly, since those stay; or of a call, which is made again. */
 const cutClient = cutConnection('client', (pid, { corral }) => connectionsOfPort(pid, Number(new URL(corral.url).port)))
 
