@@ -1,6 +1,7 @@
 /** The command line: each command has its file; this one puts them together and explains what went wrong. */
 import { Command } from 'commander'
 import { explain } from './cliError.ts'
+import { addAskCommands } from './commands/asks.ts'
 import { addCallbackCommands } from './commands/callbacks.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addGithubCommands } from './commands/github.ts'
@@ -16,6 +17,7 @@ export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
     .showHelpAfterError()
   addServerCommands(program, env)
   addSessionCommands(program, env)
+  addAskCommands(program, env)
   addCallbackCommands(program, env)
   addIdentityCommands(program, env)
   addGithubCommands(program, env)

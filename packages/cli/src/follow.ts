@@ -4,6 +4,7 @@
  */
 import type { Corral } from '@corral/client'
 import type { Envelope, ExecutionId, MessageResult, SessionId } from '@corral/protocol'
+import { createAnswering } from './answering.ts'
 import { eventPrinter } from './show/events.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -27,10 +28,12 @@ export async function followExecution(
     twice: () => leave.abort(),
   })
   const print = eventPrinter(terminal)
+  const answering = createAnswering({ corral, terminal, sessionId })
   let ended = false
   let over: NodeJS.Timeout | undefined
   try {
     for await (const item of corral.stream(sessionId, { from: options.from, signal: leave.signal })) {
+      answering.take(item)
       if (item.kind === 'disconnected') terminal.note(`Connection lost; trying again in ${item.retryInMs} ms.`)
       if (item.kind !== 'event') continue
       const { event } = item
@@ -45,6 +48,7 @@ export async function followExecution(
     }
   } finally {
     clearTimeout(over)
+    answering.close()
     release()
   }
   const result = await corral.call.getMessageResult.query({ cloudAgentSessionId: sessionId, executionId })

@@ -1,8 +1,9 @@
 /** The commands about sessions: run, ls, show, attach, send, stop, rm, diff, timing, export. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { MessageResult, SessionId, SessionView } from '@corral/protocol'
+import type { MessageResult, Permissions, SessionId, SessionView } from '@corral/protocol'
 import type { Command } from 'commander'
+import { createAnswering } from '../answering.ts'
 import { connect } from '../connection.ts'
 import { followExecution } from '../follow.ts'
 import { diffSummary, patchText } from '../show/diff.ts'
@@ -20,6 +21,8 @@ type RunOptions = {
   model?: string
   mode: string
   commit: boolean
+  ask?: string
+  deny?: string
   detach?: boolean
 }
 
@@ -36,6 +39,8 @@ export function addSessionCommands(program: Command, env: NodeJS.ProcessEnv): vo
     .option('--model <model>', 'which model, <upstream>/<model> (default: that of the installation)')
     .option('--mode <mode>', 'how it works: code, plan, ask, …', 'code')
     .option('--no-commit', 'do not commit and push at the end')
+    .option('--ask <tools>', 'ask before these are used, separated by commas; "question" lets the agent ask')
+    .option('--deny <tools>', 'the agent may not use these')
     .option('--detach', 'answer with the session and leave it running')
     .action(async (prompt: string, options: RunOptions) => {
       process.exitCode = await run(env, terminal(), prompt, options)
@@ -62,8 +67,11 @@ export function addSessionCommands(program: Command, env: NodeJS.ProcessEnv): vo
     const print = eventPrinter(out)
     const leave = new AbortController()
     process.once('SIGINT', () => leave.abort())
+    const answering = createAnswering({ corral, terminal: out, sessionId: id })
+    leave.signal.addEventListener('abort', answering.close)
     for await (const item of corral.stream(id, { signal: leave.signal })) {
       if (item.kind === 'event') print(item.event)
+      answering.take(item)
       if (item.kind === 'disconnected') out.note(`Connection lost; trying again in ${item.retryInMs} ms.`)
     }
     out.freshLine()
@@ -135,6 +143,7 @@ async function run(env: NodeJS.ProcessEnv, out: Terminal, prompt: string, option
     mode: options.mode,
     model: options.model ?? defaultModel,
     autoCommit,
+    ...permissions(options),
     ...repository(options.repo),
     ...(options.branch ? { upstreamBranch: options.branch } : {}),
     ...(options.agent ? { agentKind: options.agent } : {}),
@@ -152,6 +161,17 @@ async function run(env: NodeJS.ProcessEnv, out: Terminal, prompt: string, option
   out.freshLine()
   out.note(diffSummary(await corral.call.getDiff.query({ cloudAgentSessionId: id })).trimEnd())
   return exitCode
+}
+
+function permissions({ ask, deny }: RunOptions): { permissions?: Permissions } {
+  const rules = (tools: string | undefined, action: 'ask' | 'deny') =>
+    (tools ?? '')
+      .split(',')
+      .map((tool) => tool.trim())
+      .filter((tool) => tool !== '')
+      .map((tool) => ({ tool, action }))
+  const all = [...rules(ask, 'ask'), ...rules(deny, 'deny')]
+  return all.length === 0 ? {} : { permissions: { default: 'auto', rules: all } }
 }
 
 /** A folder on this machine, `owner/repo` on GitHub, or an address. */
