@@ -18,11 +18,14 @@ export type RewritePlan = {
 
 /** What is known of a part's state further on: nothing; it is open at the end; a full update tells it; it was removed. */
 type Later = 'unknown' | 'open' | 'told' | 'gone'
-type PartState = { later: Later; opened: boolean; open: OpenPart | undefined; tellAgain: boolean }
+type PartState = { later: Later; opened: boolean; open: OpenPart | undefined; tellAgain: boolean; grows: Note }
 type Note =
   | { kind: 'other' | 'dropped' }
   | { kind: 'opening' | 'update' | 'text' | 'otherDelta' | 'removal'; part: PartState }
   | { kind: 'messageRemoval'; parts: ReadonlyMap<string, PartState> }
+
+const other: Note = { kind: 'other' }
+const dropped: Note = { kind: 'dropped' }
 
 /** `open`: the parts as all events so far, of which `payloads` are the last, have left them. */
 export function planRewrite(payloads: Iterable<Buffer>, open: readonly OpenPart[]): RewritePlan {
@@ -34,7 +37,11 @@ export function planRewrite(payloads: Iterable<Buffer>, open: readonly OpenPart[
   }
   const stateOf = (messageId: string, partId: string): PartState => {
     const parts = partsOf(messageId)
-    const state = parts.get(partId) ?? { later: 'unknown', opened: false, open: undefined, tellAgain: false }
+    const known = parts.get(partId)
+    if (known) return known
+    const state: PartState = { later: 'unknown', opened: false, open: undefined, tellAgain: false, grows: other }
+    // One note for all deltas of a part, of which there may be a hundred thousand.
+    state.grows = { kind: 'text', part: state }
     parts.set(partId, state)
     return state
   }
@@ -46,34 +53,36 @@ export function planRewrite(payloads: Iterable<Buffer>, open: readonly OpenPart[
 
   function note(payload: Buffer): Note {
     const data = dataOf(payload)
-    if (typeof data === 'string') return { kind: data }
-    const about = aboutPart(data)
-    if (!about) return { kind: 'other' }
+    if (data === 'dropped') return dropped
+    const about = data && aboutPart(data)
+    if (!about) return other
     if (about.kind === 'messageRemoved') {
       const parts = partsOf(about.messageId)
       for (const part of parts.values()) part.opened = false
       return { kind: 'messageRemoval', parts }
     }
     const part = stateOf(about.messageId, about.partId)
-    if (about.kind === 'delta') return { kind: about.field === 'text' ? 'text' : 'otherDelta', part }
+    if (about.kind === 'delta') return about.field === 'text' ? part.grows : { kind: 'otherDelta', part }
     const kind = about.kind === 'partRemoved' ? 'removal' : part.opened ? 'update' : 'opening'
     part.opened = about.kind === 'update'
     return { kind, part }
   }
 
-  const notes: { note: Note; bytes: number }[] = []
-  for (const payload of payloads) notes.push({ note: note(payload), bytes: payload.length })
+  const notes: Note[] = []
+  const sizes: number[] = []
+  for (const payload of payloads) {
+    notes.push(note(payload))
+    sizes.push(payload.length)
+  }
+  const stays: boolean[] = notes.map(() => true)
   const staying = { count: 0, bytes: 0 }
   // From the end on, so that what comes later is known.
-  const stays = notes
-    .toReversed()
-    .map(({ note, bytes }) => {
-      const stays = staysBefore(note)
-      staying.count += stays ? 1 : 0
-      staying.bytes += stays ? bytes : 0
-      return stays
-    })
-    .reverse()
+  for (let i = notes.length - 1; i >= 0; i--) {
+    stays[i] = staysBefore(notes[i] ?? other)
+    if (!stays[i]) continue
+    staying.count++
+    staying.bytes += sizes[i] ?? 0
+  }
   const added = [...messages.values()].flatMap((parts) =>
     [...parts.values()].flatMap((part) => (part.tellAgain && part.open ? [part.open] : [])),
   )
@@ -113,9 +122,9 @@ function staysBefore(note: Note): boolean {
 const agentsEvent = z.object({ data: z.object({ type: z.string(), properties: z.unknown() }) })
 
 /** An event's type stands at its beginning, so most that are not the agent's need no reading. */
-function dataOf(payload: Buffer): 'other' | 'dropped' | { type: string; properties?: unknown } {
+function dataOf(payload: Buffer): undefined | 'dropped' | { type: string; properties?: unknown } {
   const head = payload.toString('latin1', 0, 30)
   if (head.startsWith('{"type":"events_dropped"')) return 'dropped'
-  if (!head.startsWith('{"type":"kilocode"')) return 'other'
-  return agentsEvent.safeParse(JSON.parse(payload.toString())).data?.data ?? 'other'
+  if (!head.startsWith('{"type":"kilocode"')) return undefined
+  return agentsEvent.safeParse(JSON.parse(payload.toString())).data?.data
 }

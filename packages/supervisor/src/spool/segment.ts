@@ -36,6 +36,7 @@ export type Segment = {
   sync(): void
   /** The records from byte `offset` on, as many as `accept` takes; answers the offset after the last one taken. */
   read(offset: number, accept: (payload: Buffer) => boolean): number
+  /** Each is good until the next is asked for. */
   payloads(): Iterable<Buffer>
   close(): void
   remove(): void
@@ -95,20 +96,20 @@ export function openSegment(folder: string, firstN: number): Segment {
   let dropped = 0
 
   function* records(from: number): Generator<{ payload: Buffer; next: number }> {
-    let buffer = Buffer.alloc(0)
+    // One buffer for the whole way: what is yielded is good until the next is asked for.
+    let space = Buffer.allocUnsafe(readBytes)
+    let buffer = space.subarray(0, 0)
     let start = from
     let offset = 0
-    let wanted = readBytes
     for (;;) {
       const decoded = decodeRecord(buffer, offset, maxPayloadBytes)
       if (decoded === 'torn') return
       if ('more' in decoded) {
         start += offset
         offset = 0
-        wanted = Math.max(readBytes, decoded.more)
-        const fresh = Buffer.allocUnsafe(wanted)
-        const got = readSync(file, fresh, 0, wanted, start)
-        buffer = fresh.subarray(0, got)
+        if (decoded.more > space.length) space = Buffer.allocUnsafe(decoded.more)
+        const got = readSync(file, space, 0, space.length, start)
+        buffer = space.subarray(0, got)
         if (got < decoded.more) return
         continue
       }
