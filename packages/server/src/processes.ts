@@ -38,6 +38,7 @@ export function processesOf(options: {
       upstreams: { ...config.upstreams, scripted: { urlFile: scripted.urlFile } },
       ...(config.defaultUpstream ? { defaultUpstream: config.defaultUpstream } : {}),
       sealKey: config.sealKey.toString('base64'),
+      envelopeKey: config.envelopeKey,
       gitHosts: config.gitHosts,
       ...(config.githubApp ? { githubApp: config.githubApp } : {}),
       gitLocalRoots: config.gitLocalRoots,

@@ -11,6 +11,7 @@ import type { Logger } from 'pino'
 import { Agent } from 'undici'
 import { createOutboundAgent } from '../outbound/agent.ts'
 import { createOutboundPolicy } from '../outbound/policy.ts'
+import { createEnvelopes } from '../secrets/envelopes.ts'
 import { createSealing } from '../secrets/sealing.ts'
 import { createCallServer } from './callServer.ts'
 import { codeHostOf } from './codeHost.ts'
@@ -22,10 +23,12 @@ import { createGithubApp, githubAppHost } from './githubApp.ts'
 import { createGitLocal } from './gitLocal.ts'
 import { createGitRemote } from './gitRemote.ts'
 import { createGrants } from './grants.ts'
+import { createMcp } from './mcp.ts'
 import { createModelCalls } from './modelCalls.ts'
 import { createModels } from './models.ts'
 import { takeSocket } from './ownSocket.ts'
 import { createRest } from './rest.ts'
+import { createOpenSessionMcp } from './sessionMcp.ts'
 import { createOpenGitTokens } from './sessionSecret.ts'
 import { createTokenCache } from './tokenCache.ts'
 import { createUpstreams } from './upstreams.ts'
@@ -68,6 +71,12 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
         })
       : null,
   })
+  const openMcp = createOpenSessionMcp({
+    pool,
+    sealing,
+    openEnvelope: config.envelopeKey ? (await createEnvelopes({ privateKeyPem: config.envelopeKey })).open : null,
+  })
+  const draining = new AbortController()
   const calls = createCallServer({
     log,
     silenceMs: timeouts.unknownTokenMs + timeouts.connectMs + timeouts.firstByteMs,
@@ -83,6 +92,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
         log,
       }),
       createRest({ grants, policy: config, credentials, dispatchers: agents, log }),
+      createMcp({ grants, open: openMcp, policy, dispatcher: agents.checked, draining: draining.signal, log }),
     ],
   })
 
@@ -123,6 +133,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     state = 'draining'
     log.info({ activeCalls: calls.active() }, 'the gateway drains')
     await delay(lateCallerMs)
+    draining.abort()
     calls.server.close()
     await Promise.race([once(calls.server, 'close'), delay(timeouts.drainMs, undefined, { ref: false })])
     await end()

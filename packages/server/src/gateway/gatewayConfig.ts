@@ -51,6 +51,8 @@ export const gatewayConfigSchema = z.object({
   databaseUrl: z.string(),
   /** Base64 of the key under which the database's secrets are sealed. */
   sealKey: z.base64(),
+  /** PEM; opens what callers encrypted for this server. Without it, variables of that kind are not there. */
+  envelopeKey: z.string().optional(),
   upstreams: z.record(z.string().regex(/^[a-z0-9-]+$/), upstreamSchema).default({}),
   defaultUpstream: z.string().optional(),
   gitHosts: z.record(z.string(), gitHostSchema).default({}),

@@ -56,7 +56,7 @@ export type TestGateway = AsyncDisposable & {
     userId?: string
     platform?: 'github' | 'gitlab'
     /** What of its configuration is secret. */
-    secret?: { githubToken?: string; gitToken?: string }
+    secret?: object
   }): Promise<TestSession>
   /** A call through the door, as a program in the sandbox makes it. */
   call(path: string, options?: Partial<Dispatcher.RequestOptions>): Promise<Dispatcher.ResponseData>
