@@ -27,13 +27,18 @@ export type Corral = {
   transcript(sessionId: SessionId, options?: { signal?: AbortSignal }): AsyncGenerator<Transcript, void, undefined>
   /** OpenCode's own form of an exported session, which `opencode import` reads. */
   exportSession(sessionId: SessionId): Promise<SessionExport>
+  /** What `encryptSecret` needs; `keyId` tells one key of the server from another. */
+  secretsPublicKey(): Promise<SecretsPublicKey>
 }
+export type SecretsPublicKey = { publicKey: string; keyId: string }
 
 const member = z.record(z.string(), z.unknown())
 const exportSchema: z.ZodType<SessionExport> = z.object({
   info: member,
   messages: z.array(z.object({ info: member, parts: z.array(member) })),
 })
+
+const secretsKeySchema: z.ZodType<SecretsPublicKey> = z.object({ publicKey: z.string(), keyId: z.string() })
 
 /** `internalKey` is for back ends that act for their users (`INTERNAL_API_SECRET`); callers with a key need none. */
 export function createCorral(options: { url: string; apiKey: string; internalKey?: string }): Corral {
@@ -59,5 +64,6 @@ export function createCorral(options: { url: string; apiKey: string; internalKey
     },
     transcript: (sessionId, followOptions = {}) => liveTranscript(follow(doorOf(sessionId), followOptions)),
     exportSession: (sessionId) => fetchJson(`${url}/api/session/${sessionId}/export`, { headers }, exportSchema),
+    secretsPublicKey: () => fetchJson(`${url}/api/cloud-agent/secrets-public-key`, { headers }, secretsKeySchema),
   }
 }

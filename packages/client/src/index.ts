@@ -1,4 +1,5 @@
 export { orderedMessages, type Transcript } from '@corral/transcript'
 export { CorralCallError } from './callError.ts'
-export { type Corral, createCorral } from './corral.ts'
+export { type Corral, createCorral, type SecretsPublicKey } from './corral.ts'
+export { encryptSecret } from './encryptSecret.ts'
 export type { FollowOptions, StreamItem } from './follow.ts'
