@@ -9,4 +9,6 @@ export const ask = (question: string, ...options: string[]): string =>
   ['ask', ...[question, ...options].map((text) => JSON.stringify(text))].join(' ')
 export const task = (description: string, ...steps: string[]): string =>
   `task ${JSON.stringify(description)} { ${steps.join(' | ')} }`
+/** Says what the last tool gave, so many characters at a time. */
+export const repeat = (characters: number): string => `repeat ${characters}`
 export const gate = (name: string): string => `gate ${name}`

@@ -41,6 +41,7 @@ describe('every verb', () => {
   test.each([
     ['think "hm" pace 1s', { verb: 'think', text: 'hm', paceMs: 1000 }],
     ['flood 2MB', { verb: 'flood', bytes: 2 * 1024 * 1024 }],
+    ['repeat 3 pace 5ms', { verb: 'repeat', characters: 3, paceMs: 5 }],
     ['hang', { verb: 'hang' }],
     ['disconnect', { verb: 'disconnect' }],
     [

@@ -18,6 +18,8 @@ export type Step =
   | { verb: 'say'; text: string; paceMs: number }
   | { verb: 'think'; text: string; paceMs: number }
   | { verb: 'flood'; bytes: number }
+  /** Says what the last tool gave, in pieces of so many characters. */
+  | { verb: 'repeat'; characters: number; paceMs: number }
   | { verb: 'gate'; name: string }
   | { verb: 'hang' }
   | { verb: 'disconnect' }
@@ -78,6 +80,11 @@ const verbs: Record<string, (words: Arguments) => Step> = {
     verb: 'flood',
     bytes: measure(words.word('a size, as 2MB'), { B: 1, KB: 1024, MB: 1024 ** 2 }),
   }),
+  repeat: (words) => {
+    const characters = wholeNumber(words.word('how many characters at a time'))
+    if (characters < 1) throw new ScenarioError('"repeat" needs at least one character at a time')
+    return { verb: 'repeat', characters, paceMs: paceMs(words) }
+  },
   gate: (words) => ({ verb: 'gate', name: words.word('a name') }),
   hang: () => ({ verb: 'hang' }),
   disconnect: () => ({ verb: 'disconnect' }),
@@ -146,7 +153,7 @@ const json = (source: string): unknown => {
 /** The wires carry a turn's thinking before its text, so a scenario must not promise another order. */
 const refuseLateThinking = (steps: Step[]): void => {
   for (const { steps: turn } of splitTurns(steps)) {
-    const spoken = turn.findIndex((step) => step.verb === 'say' || step.verb === 'flood' || step.verb === 'call')
+    const spoken = turn.findIndex((step) => ['say', 'flood', 'repeat', 'call'].includes(step.verb))
     if (spoken >= 0 && turn.slice(spoken).some((step) => step.verb === 'think'))
       throw new ScenarioError('"think" must come before what is said or called in the same turn')
   }

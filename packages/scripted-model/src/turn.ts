@@ -80,6 +80,9 @@ export const composeTurn = ({ steps, conversation, streamed, failedAttempts }: T
       case 'flood':
         speak(floodOf(step.bytes), { kind: 'cut' })
         break
+      case 'repeat':
+        speak(pieces(conversation.toolResults.at(-1) ?? '', step.characters), pace(step.paceMs))
+        break
       case 'call':
         blocks.push({ type: 'toolCall', ...withMarks(callTool(step.call, conversation), takeMarks()) })
         break
@@ -114,6 +117,11 @@ const holdOf = (step: Extract<Step, { verb: 'gate' | 'hang' | 'disconnect' }>): 
 const pace = (paceMs: number): Hold => (paceMs > 0 ? { kind: 'wait', durationMs: paceMs } : { kind: 'cut' })
 
 const words = (text: string): string[] => text.match(/\s*\S+(?:\s+$)?/g) ?? [text]
+
+const pieces = (text: string, characters: number): string[] =>
+  Array.from({ length: Math.ceil(text.length / characters) }, (_, i) =>
+    text.slice(i * characters, (i + 1) * characters),
+  )
 
 /** The marks stand in the name of the first argument, so that the arguments are JSON with them as without. */
 const withMarks = (call: WireCall, marks: string): WireCall => {
