@@ -12,16 +12,15 @@ import {
 } from '@corral/protocol'
 import { type Command, InvalidArgumentError } from 'commander'
 import { connect } from '../connection.ts'
+import { output } from '../show/output.ts'
 import { oneLine, safeJson } from '../show/safeText.ts'
 import { createTerminal } from '../terminal.ts'
 
 export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): void {
   const calls = async () => (await connect(env)).corral.call
 
-  function output(value: unknown, text: () => string): void {
-    const terminal = createTerminal({ json: program.opts<{ json?: boolean }>().json === true })
-    terminal.result(terminal.json ? `${safeJson(value, 2)}\n` : text())
-  }
+  const show = (value: unknown, text: () => string) =>
+    output(createTerminal({ json: program.opts<{ json?: boolean }>().json === true }), value, text)
 
   const keys = program.command('keys').description('API keys')
   keys
@@ -40,7 +39,7 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
         ...(options.bot && { botId: options.bot }),
         ...(options.user && { user: options.user }),
       })
-      output(made, () => `${made.key}\n`)
+      show(made, () => `${made.key}\n`)
     })
   keys
     .command('list', { isDefault: true })
@@ -48,14 +47,14 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .option('--user <id-or-email>', 'somebody else’s (operators)')
     .action(async ({ user }: { user?: string }) => {
       const { keys: all } = await (await calls()).listApiKeys.query({ ...(user && { user }) })
-      output(all, () => all.map(keyLine).join('') || 'No keys yet.\n')
+      show(all, () => all.map(keyLine).join('') || 'No keys yet.\n')
     })
   keys
     .command('revoke')
     .description('end a key, and every stream that was opened with it')
     .argument('<id>')
     .action(async (keyId: string) => {
-      output(await (await calls()).revokeApiKey.mutate({ keyId }), () => 'Revoked.\n')
+      show(await (await calls()).revokeApiKey.mutate({ keyId }), () => 'Revoked.\n')
     })
 
   const org = program.command('org').description('organizations and their members')
@@ -67,14 +66,14 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .option('--owner <id-or-email>', 'its first owner; you unless given')
     .action(async (slug: string, { name = slug, owner }: { name?: string; owner?: string }) => {
       const made = await (await calls()).createOrganization.mutate({ slug, name, ...(owner && { owner }) })
-      output(made, () => `${made.organizationId}\n`)
+      show(made, () => `${made.organizationId}\n`)
     })
   org
     .command('list', { isDefault: true })
     .description('your organizations')
     .action(async () => {
       const { organizations } = await (await calls()).listOrganizations.query({})
-      output(organizations, () =>
+      show(organizations, () =>
         organizations
           .map(({ organizationId, slug, role }) => line([organizationId, 36], [role ?? '–', 6], [oneLine(slug), 0]))
           .join(''),
@@ -86,7 +85,7 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .argument('<organization>', 'its id')
     .action(async (organizationId: string) => {
       const { members } = await (await calls()).listMembers.query({ organizationId })
-      output(members, () =>
+      show(members, () =>
         members.map(({ userId, role, email }) => line([userId, 36], [role, 6], [oneLine(email), 0])).join(''),
       )
     })
@@ -97,7 +96,7 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .argument('<user>', 'id or e-mail address')
     .option('--role <role>', organizationRoles.join(', '), roleOf, 'member')
     .action(async (organizationId: string, user: string, { role }: { role: OrganizationRole }) => {
-      output(await (await calls()).addMember.mutate({ organizationId, user, role }), () => 'Added.\n')
+      show(await (await calls()).addMember.mutate({ organizationId, user, role }), () => 'Added.\n')
     })
   org
     .command('role')
@@ -106,7 +105,7 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .argument('<user>', 'id or e-mail address')
     .argument('<role>', organizationRoles.join(', '), roleOf)
     .action(async (organizationId: string, user: string, role: OrganizationRole) => {
-      output(await (await calls()).setMemberRole.mutate({ organizationId, user, role }), () => 'Changed.\n')
+      show(await (await calls()).setMemberRole.mutate({ organizationId, user, role }), () => 'Changed.\n')
     })
   org
     .command('remove')
@@ -114,7 +113,7 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .argument('<organization>', 'its id')
     .argument('<user>', 'id or e-mail address')
     .action(async (organizationId: string, user: string) => {
-      output(await (await calls()).removeMember.mutate({ organizationId, user }), () => 'Removed.\n')
+      show(await (await calls()).removeMember.mutate({ organizationId, user }), () => 'Removed.\n')
     })
 
   const users = program.command('users').description('the users of this installation (operators)')
@@ -127,14 +126,14 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .action(async (email: string, { name = email, passwordStdin }: { name?: string; passwordStdin?: boolean }) => {
       const password = passwordStdin ? (await textOf(process.stdin)).replace(/\r?\n$/, '') : undefined
       const made = await (await calls()).createUser.mutate({ email, name, ...(password !== undefined && { password }) })
-      output(made, () => `${made.userId}\n`)
+      show(made, () => `${made.userId}\n`)
     })
   users
     .command('list', { isDefault: true })
     .description('all users')
     .action(async () => {
       const { users: all } = await (await calls()).listUsers.query({})
-      output(all, () =>
+      show(all, () =>
         all.map(({ userId, email, name }) => line([userId, 36], [oneLine(email), 0], [oneLine(name), 0])).join(''),
       )
     })
@@ -147,7 +146,7 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
     .action(async ({ org: organizationId, limit }: { org?: string; limit: string }) => {
       const input = { limit: Number(limit), ...(organizationId && { organizationId }) }
       const { entries } = await (await calls()).listAudit.query(input)
-      output(entries, () => entries.map(auditLine).join('') || 'Nothing yet.\n')
+      show(entries, () => entries.map(auditLine).join('') || 'Nothing yet.\n')
     })
 }
 
