@@ -295,6 +295,10 @@ export type DownResult<M extends DownMethod> = z.infer<(typeof downMethods)[M]['
 export const commandRefusals = { notPrepared: 1, interrupted: 2, busy: 3, diskFull: 4, unknownSession: 5 } as const
 export type CommandRefusal = keyof typeof commandRefusals
 
+/** With these headers the gateway tells a session something; the supervisor makes a `status` event of it, URI-encoded. */
+export const noticeHeader = 'corral-notice'
+export const sessionHeader = 'corral-session'
+
 /** Frames of JSON-RPC 2.0 as the link uses them. `hello` is a request, `events` and `heartbeat` are notifications. */
 export const frameSchema = z.union([
   z.object({

@@ -97,6 +97,8 @@ const fileSchema = z.strictObject({
     .default({}),
   defaultModel: z.string().optional(),
   gitAuthor: z.strictObject({ name: z.string().min(1), email: z.string().min(1) }).optional(),
+  /** `host`, `*.host`, `host:port`: what every session may reach. */
+  network: z.strictObject({ hosts: z.array(z.string()).default([]) }).prefault({}),
 })
 type ConfigFile = z.output<typeof fileSchema>
 
@@ -127,6 +129,8 @@ export type Config = {
   defaultUpstream: string | null
   defaultModel: string
   gitHosts: ConfigFile['gitHosts']
+  /** What every session may reach through the web proxy. */
+  network: ConfigFile['network']
   githubApp: { appId: string; privateKey: string } | null
   /** Who commits in sandboxes. */
   gitAuthor: { name: string; email: string }
@@ -193,6 +197,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     defaultUpstream: file.defaultUpstream ?? null,
     defaultModel: file.defaultModel ?? (named && defaultModels[named]) ?? scriptedModel,
     gitHosts: file.gitHosts,
+    network: file.network,
     githubApp: githubAppOf(env),
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: { memoryBytes: 4 * 1024 ** 3, processes: 1024, fileBytes: 16 * 1024 ** 3 },

@@ -43,6 +43,7 @@ export function processesOf(options: {
       ...(config.githubApp ? { githubApp: config.githubApp } : {}),
       gitLocalRoots: config.gitLocalRoots,
       allowPrivateHosts: config.allowPrivateHosts,
+      network: config.network,
     },
   })
   return { gateway, scripted }

@@ -20,6 +20,7 @@ const supervisor = await startSupervisor({
   stateDir: process.env.CORRAL_STATE_DIR ?? '/corral/state',
   environment: { TERM: 'dumb', ...environment },
   gatewayDoorPort: 4100,
+  webDoorPort: 3128,
   log,
 })
 process.on('SIGTERM', () => void supervisor.stop())

@@ -8,6 +8,7 @@ import { bootFileSchema, linkProtocol, type SessionId } from '@corral/protocol'
 import { createAgent } from './agents/byKind.ts'
 import { type AgentTimers, agentTimers } from './agents/timers.ts'
 import { openGatewayDoor } from './doors/gatewayDoor.ts'
+import { openWebDoor } from './doors/webDoor.ts'
 import { errorText } from './host/errorCode.ts'
 import type { Log } from './host/log.ts'
 import { endProcesses, sessionMark } from './host/processes.ts'
@@ -31,6 +32,7 @@ export type SupervisorOptions = {
   environment: Record<string, string>
   /** 0 takes a free one. */
   gatewayDoorPort: number
+  webDoorPort: number
   linkTimers?: LinkTimers
   agentTimers?: AgentTimers
   log: Log
@@ -40,6 +42,7 @@ export type Supervisor = {
   /** Resolves when the supervisor is at its end: fenced off by a newer one, or stopped. */
   ended: Promise<'fenced' | 'closed'>
   gatewayOrigin: string
+  webProxyPort: number
   stop(): Promise<void>
 }
 
@@ -63,6 +66,13 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     port: options.gatewayDoorPort,
     repeatForMs,
     log,
+  })
+
+  const webDoor = await openWebDoor({
+    socketPath: boot.doors.gateway,
+    port: options.webDoorPort,
+    repeatForMs,
+    tell: (id, message) => sessions.find(id)?.tell(message),
   })
 
   function open(id: SessionId): Session {
@@ -107,6 +117,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const end = await link.run()
     clearInterval(sweeping)
     door.close()
+    webDoor.close()
     await sessions.stop()
     return end
   }
@@ -114,6 +125,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   return {
     ended,
     gatewayOrigin: door.origin,
+    webProxyPort: webDoor.port,
     async stop() {
       await sessions.stop()
       link.close()

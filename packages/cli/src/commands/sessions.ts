@@ -1,7 +1,7 @@
-/** The commands about sessions: run, ls, show, attach, send, stop, rm, diff, timing, export. */
+/** The commands about sessions: run, ls, show, attach, send, stop, rm, diff, timing, network, export. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { MessageResult, Permissions, SessionId, SessionView } from '@corral/protocol'
+import type { MessageResult, NetworkVisit, Permissions, SessionId, SessionView } from '@corral/protocol'
 import type { Command } from 'commander'
 import { createAnswering } from '../answering.ts'
 import { connect } from '../connection.ts'
@@ -114,6 +114,16 @@ export function addSessionCommands(program: Command, env: NodeJS.ProcessEnv): vo
     output(out, timing, () => waterfall(timing))
   })
 
+  withSession(
+    'network',
+    'what its programs reached of the web, and what they were refused, by minute',
+    async (id, out) => {
+      const { corral } = await connect(env)
+      const { visits } = await corral.call.getNetworkLog.query({ cloudAgentSessionId: id })
+      output(out, visits, () => visits.map(visitLine).join('') || 'Nothing was asked for.\n')
+    },
+  )
+
   withSession('export', 'the conversation, in the form that "opencode import" reads', async (id, out) => {
     const { corral } = await connect(env)
     out.result(`${safeJson(await corral.exportSession(id), 2)}\n`)
@@ -194,6 +204,11 @@ function sessionLine(session: Omit<SessionView, 'prompt'>): string {
         ? 'idle'
         : 'prepared'
   return `${session.sessionId}  ${state.padEnd(8)}  ${oneLine(session.githubRepo ?? session.gitUrl ?? '', 40).padEnd(40)}  ${oneLine(session.title ?? '', 60)}\n`
+}
+
+function visitLine({ minute, host, port, allowed, reason, visits, sentBytes, receivedBytes }: NetworkVisit): string {
+  const what = allowed ? `${sentBytes} B sent, ${receivedBytes} B received` : `refused: ${reason}`
+  return `${new Date(minute).toISOString().slice(0, 16)}  ${oneLine(`${host}:${port}`, 60).padEnd(40)}  ${visits} ×  ${what}\n`
 }
 
 function sessionText(session: SessionView): string {

@@ -53,4 +53,11 @@ export const networkSchema = z.strictObject({
 })
 export type Network = z.infer<typeof networkSchema>
 
+export const visitRefusals = ['off', 'not_listed', 'port', 'git_host', 'address', 'server_name'] as const
+/**
+ * Why the web proxy did not let a program through: the session's policy is off; the host is not listed, or not with this
+ * port; it is a host of code, which git reaches alone; its name has no address that is allowed; TLS named another server.
+ */
+export type VisitRefusal = (typeof visitRefusals)[number]
+
 export const isolationSchema = z.enum(['session', 'shared'])

@@ -16,6 +16,7 @@ import type { workspaceDiffSchema } from '../link.ts'
 import type { CallbackView } from './callbacks.ts'
 import { agentKind, cursor, gitUrl, organizationId, wholeNumber } from './fields.ts'
 import { named, namesAgree, namesAgreeMessage, sessionNamed, sessionNames } from './names.ts'
+import type { VisitRefusal } from './policies.ts'
 
 export const getSessionInput = z
   .strictObject({ ...sessionNames, kiloSessionId: agentSessionIdSchema.optional() })
@@ -40,13 +41,32 @@ const ofExecution = sessionNamed(z.strictObject({ ...sessionNames, executionId: 
 export const getTimingInput = ofExecution
 export const getUsageInput = ofExecution
 export const getNetworkLogInput = sessionNamed(
-  z.strictObject({ ...sessionNames, executionId: executionIdSchema.optional(), cursor: cursor.optional() }),
+  z.strictObject({
+    ...sessionNames,
+    /** The minutes in which it ran. */
+    executionId: executionIdSchema.optional(),
+    limit: wholeNumber(1, 1000).default(200),
+    cursor: cursor.optional(),
+  }),
 )
 export const streamTicketInput = z.strictObject({
   cloudAgentSessionId: sessionIdSchema,
   organizationId: organizationId.optional(),
   purpose: z.literal('stream', 'must be stream').default('stream'),
 })
+
+/** What programs reached through the web proxy in one minute, newest first. Bytes are those to and from the host. */
+export type NetworkVisit = {
+  minute: number
+  host: string
+  port: number
+  allowed: boolean
+  reason?: VisitRefusal
+  visits: number
+  sentBytes: number
+  receivedBytes: number
+}
+export type NetworkLog = { visits: NetworkVisit[]; nextCursor: string | null }
 
 export const executionStates = ['queued', 'running', 'completed', 'failed', 'interrupted'] as const
 export type ExecutionState = (typeof executionStates)[number]

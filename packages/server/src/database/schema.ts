@@ -14,11 +14,13 @@ import {
   deliveryStates,
   type ExecutionId,
   type FailureReason,
+  type Network,
   type Permissions,
   type PullRequestRequest,
   type SandboxId,
   type SecretEnvelope,
   type StreamEventType,
+  type VisitRefusal,
   type WorkspaceDiff,
 } from '@corral/protocol'
 import { sql } from 'drizzle-orm'
@@ -76,6 +78,7 @@ export type SessionConfiguration = {
   githubRepo?: string
   gitUrl?: string
   platform?: 'github' | 'gitlab'
+  network?: Network
   upstreamBranch?: string
   autoCommit: boolean
   condenseOnComplete: boolean
@@ -438,6 +441,23 @@ export const modelCall = pgTable(
     cachedTokens: integer('cached_tokens'),
   },
   (t) => [index('model_call_session').on(t.sessionId, t.startedAt), index('model_call_execution').on(t.executionId)],
+)
+
+/** What a session's programs reached through the web proxy in one minute, and what they were refused. */
+export const networkVisit = pgTable(
+  'network_visit',
+  {
+    sessionId: sessionIdColumn('session_id').notNull(),
+    minute: at('minute').notNull(),
+    host: text('host').notNull(),
+    port: integer('port').notNull(),
+    /** Why; empty when it was allowed. */
+    refused: text('refused').$type<VisitRefusal | ''>().notNull(),
+    visits: count('visits').notNull(),
+    sentBytes: count('sent_bytes').notNull(),
+    receivedBytes: count('received_bytes').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.minute, t.host, t.port, t.refused] })],
 )
 
 /** A stream ticket that has been used; it works once. */

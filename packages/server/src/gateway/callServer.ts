@@ -3,6 +3,7 @@
  * draining is waiting for calls, and no connection is cut between two of them.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { refuseGit } from './answers.ts'
 
@@ -22,6 +23,8 @@ export type CallServer = {
 
 export function createCallServer(deps: {
   faces: CallFace[]
+  /** For CONNECT. Settles when the tunnel has ended. */
+  tunnel(request: IncomingMessage, client: Socket, head: Buffer): Promise<void>
   silenceMs: number
   log: Pick<Logger, 'error'>
 }): CallServer {
@@ -31,7 +34,8 @@ export function createCallServer(deps: {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = pathOf(request)
     const face = faces.find(({ serves }) => serves(path))
-    if (!face) return refuseGit(response, 404, 'there is nothing at this path; the gateway serves models and git.')
+    if (!face)
+      return refuseGit(response, 404, 'there is nothing at this path; the gateway serves models, git and the web.')
     try {
       await face.answer(request, response)
     } catch (error) {
@@ -44,6 +48,16 @@ export function createCallServer(deps: {
 
   const server = createServer((request, response) => {
     const call = answer(request, response).finally(() => active.delete(call))
+    active.add(call)
+  })
+  server.on('connect', (request, client: Socket, head) => {
+    const call = deps
+      .tunnel(request, client, head)
+      .catch((error: unknown) => {
+        if (!client.destroyed) log.error({ error: String(error), path: request.url }, 'a tunnel failed')
+        client.destroy()
+      })
+      .finally(() => active.delete(call))
     active.add(call)
   })
   server.maxRequestsPerSocket = 1

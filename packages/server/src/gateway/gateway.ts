@@ -32,6 +32,8 @@ import { createOpenSessionMcp } from './sessionMcp.ts'
 import { createOpenGitTokens } from './sessionSecret.ts'
 import { createTokenCache } from './tokenCache.ts'
 import { createUpstreams } from './upstreams.ts'
+import { createNetworkLog } from './web/networkLog.ts'
+import { createWebProxy } from './web/proxy.ts'
 
 export type Gateway = {
   /** Ends now: calls that run are reset. */
@@ -77,8 +79,11 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     openEnvelope: config.envelopeKey ? (await createEnvelopes({ privateKeyPem: config.envelopeKey })).open : null,
   })
   const draining = new AbortController()
+  const visits = createNetworkLog({ pool, log })
+  const web = createWebProxy({ grants, config, policy, dispatcher: agents.checked, visits })
   const calls = createCallServer({
     log,
+    tunnel: web.tunnel,
     silenceMs: timeouts.unknownTokenMs + timeouts.connectMs + timeouts.firstByteMs,
     faces: [
       createModels({ grants, upstreams: createUpstreams(config), modelCalls, dispatcher: agents.any, log }),
@@ -93,6 +98,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
       }),
       createRest({ grants, policy: config, credentials, dispatchers: agents, log }),
       createMcp({ grants, open: openMcp, policy, dispatcher: agents.checked, draining: draining.signal, log }),
+      web.face,
     ],
   })
 
@@ -154,6 +160,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     control.close()
     control.closeAllConnections()
     await Promise.all([door.release(), controlSocket.release(), modelCalls[Symbol.asyncDispose]()])
+    await visits[Symbol.asyncDispose]()
     await Promise.all([agents.any.destroy(), agents.checked.destroy(), pool.end()])
     log.info('the gateway has ended')
   }

@@ -60,6 +60,8 @@ export const gatewayConfigSchema = z.object({
   gitLocalRoots: z.array(z.string()).default([]),
   /** `host`, `host:port` or CIDR of git hosts that may have a private address. */
   allowPrivateHosts: z.array(z.string()).default([]),
+  /** Hosts that every session may reach through the web proxy: `host`, `*.host`, `host:port`. */
+  network: z.object({ hosts: z.array(z.string()).default([]) }).prefault({}),
   /** Where `git` is looked for. */
   programPath: z.string().default('/usr/local/bin:/usr/bin:/bin'),
   timeouts: timeoutsSchema.prefault({}),

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ExecutionId, type SessionId, sessionBranch } from '@corral/protocol'
+import { type ExecutionId, type Network, networkSchema, type SessionId, sessionBranch } from '@corral/protocol'
 import type { Pool } from 'pg'
 import { isConnectionError } from '../database/connect.ts'
 import { sessionIdOf } from '../database/sessionUuid.ts'
@@ -26,6 +26,8 @@ export type Grant = {
   installations: number[]
   /** As they were asked for: the session's model, and those of executions that wait or run. */
   models: string[]
+  /** What its programs may reach through the web proxy. */
+  network: Network
   /** Null when none runs, or when the database is away and nobody knows. */
   runningExecution: ExecutionId | null
 }
@@ -106,6 +108,7 @@ type GrantRow = {
   model: string
   branch: string | null
   platform: 'github' | 'gitlab' | null
+  network: unknown
   sealed: Buffer | null
   installations: number[]
   open: { model: string; running: ExecutionId | null }[]
@@ -121,7 +124,7 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     text: `
       select s.id as session_id, s.user_id, s.organization_id, s.repository,
         s.configuration ->> 'model' as model, coalesce(s.configuration ->> 'upstreamBranch', s.configuration ->> 'sessionBranch') as branch,
-        s.configuration ->> 'platform' as platform, c.sealed,
+        s.configuration ->> 'platform' as platform, s.configuration -> 'network' as network, c.sealed,
         coalesce((
           select jsonb_agg(i.installation_id) from github_installation i
           where (s.organization_id is null and i.user_id = s.user_id)
@@ -149,6 +152,7 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     repository: row.repository,
     branch: row.branch ?? sessionBranch(sessionId),
     platform: row.platform,
+    network: networkSchema.parse(row.network ?? {}),
     sealed: row.sealed,
     installations: row.installations,
     models: [...new Set([row.model, ...row.open.map(({ model }) => model)])],

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import {
   type ExecutionId,
+  type Network,
   newAgentSessionId,
   newBootId,
   newExecutionId,
@@ -16,6 +17,7 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { type ScriptedModelControl, scriptedModelControl, startScriptedModel } from '@corral/scripted-model'
+import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pino } from 'pino'
 import { Agent, type Dispatcher, request } from 'undici'
@@ -55,6 +57,7 @@ export type TestGateway = AsyncDisposable & {
     organizationId?: string | null
     userId?: string
     platform?: 'github' | 'gitlab'
+    network?: Network
     /** What of its configuration is secret. */
     secret?: object
   }): Promise<TestSession>
@@ -62,6 +65,12 @@ export type TestGateway = AsyncDisposable & {
   call(path: string, options?: Partial<Dispatcher.RequestOptions>): Promise<Dispatcher.ResponseData>
   /** The door on a TCP port, as the sandbox has it for git. */
   doorUrl: string
+  /** What the session's programs reached, and what they were refused. */
+  visits(
+    of: TestSession,
+  ): Promise<
+    { host: string; port: number; refused: string; visits: number; sentBytes: number; receivedBytes: number }[]
+  >
 }
 
 export async function testGateway(given: Partial<GatewaySettings> = {}): Promise<TestGateway> {
@@ -119,6 +128,7 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
       organizationId = 'org-1',
       userId = 'user-1',
       platform,
+      network,
       secret,
     } = {}) {
       const id = newSessionId()
@@ -129,7 +139,7 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
         ...{ id, sandboxId, repository, state: 'open', userId, organizationId },
         ...{ agentSessionId: newAgentSessionId(), agentKind: 'opencode', agentVersion: '1', title: 'Test' },
         configuration: {
-          ...{ prompt: 'p', mode: 'code', model, upstreamBranch, platform, hasCallback: false },
+          ...{ prompt: 'p', mode: 'code', model, upstreamBranch, platform, network, hasCallback: false },
           ...{ autoCommit: false, condenseOnComplete: false, shallow: false, createdOnPlatform: 'test' },
           counts: { envVars: 0, secrets: 0, setupCommands: 0, mcpServers: 0 },
         },
@@ -150,6 +160,12 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
     },
     call: (path, options) => request(`http://gateway${path}`, { dispatcher: door, method: 'GET', ...options }),
     doorUrl: tcp.url,
+    visits: ({ id }) =>
+      orm
+        .select()
+        .from(schema.networkVisit)
+        .where(eq(schema.networkVisit.sessionId, id))
+        .orderBy(schema.networkVisit.host, schema.networkVisit.refused),
     async [Symbol.asyncDispose]() {
       await tcp.close()
       await door.destroy()

@@ -6,7 +6,8 @@
 
 import type { LookupAddress } from 'node:dns'
 import { lookup } from 'node:dns'
-import type { LookupFunction } from 'node:net'
+import { once } from 'node:events'
+import { connect, type LookupFunction, type Socket } from 'node:net'
 import { Agent, buildConnector } from 'undici'
 import { literalAddress, type OutboundPolicy } from './policy.ts'
 
@@ -29,7 +30,7 @@ export function createOutboundAgent(
   const { policy, resolve = resolveAll } = deps
   const { connectMs, ...agentOptions } = options
 
-  function connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
+  function connectChecked(target: buildConnector.Options, callback: buildConnector.Callback): void {
     const isAllowed = policy.addressesOf(target)
     const literal = literalAddress(target)
     if (literal !== null && !isAllowed(literal)) callback(new TargetRefused(target.hostname), null)
@@ -40,7 +41,29 @@ export function createOutboundAgent(
       )
   }
 
-  return new Agent({ ...agentOptions, allowH2: false, connect })
+  return new Agent({ ...agentOptions, allowH2: false, connect: connectChecked })
+}
+
+/** A connection for bytes of whatever protocol, as the web proxy's tunnels are. Rejects with `TargetRefused`, or as `net` does. */
+export async function connectOutbound(
+  deps: { policy: OutboundPolicy; resolve?: Resolve },
+  target: { protocol: 'http:' | 'https:'; hostname: string; port: number },
+  { connectMs, signal }: { connectMs: number; signal: AbortSignal },
+): Promise<Socket> {
+  const { hostname, port } = target
+  const isAllowed = deps.policy.addressesOf({ ...target, port: String(port) })
+  const literal = literalAddress({ hostname })
+  if (literal !== null && !isAllowed(literal)) throw new TargetRefused(hostname)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const socket = connect({ host, port, lookup: checkedLookup(isAllowed, deps.resolve ?? resolveAll) })
+  socket.setNoDelay(true)
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.any([signal, AbortSignal.timeout(connectMs)]) })
+    return socket
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
 }
 
 /** Fails when a name has no allowed address; the allowed ones are all that is tried. */

@@ -34,6 +34,8 @@ export const inside = {
   gatewayDoor: '/corral/doors/gateway.sock',
   /** Where the supervisor lets programs reach the gateway. */
   gatewayUrl: 'http://127.0.0.1:4100',
+  /** Where it lets them reach the web. */
+  webProxy: '127.0.0.1:3128',
   supervisor: '/corral/supervisor.mjs',
   node: '/corral/node',
   /** First in `PATH`: holds `node`. */

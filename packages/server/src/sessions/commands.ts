@@ -7,7 +7,7 @@ import type { ExecuteParams, FinalizeParams, PrepareParams } from '@corral/proto
 import { defaultPermissions, type SessionId, sessionBranch } from '@corral/protocol'
 import type { Timers } from '../config.ts'
 import type { execution } from '../database/schema.ts'
-import { agentFolder } from '../sandboxes/layout.ts'
+import { agentFolder, inside } from '../sandboxes/layout.ts'
 import type { SessionLook } from './facts.ts'
 import { modeOf } from './modes.ts'
 import type { OpenedConfiguration } from './openedConfiguration.ts'
@@ -64,6 +64,7 @@ export function createCommands(deps: {
       const { configuration } = session
       const secrets = await deps.secretsOf(look)
       const { workspacePath, home } = placesOf(session)
+      const token = await deps.gatewayToken(look)
       return {
         session: session.id,
         attempt,
@@ -79,8 +80,8 @@ export function createCommands(deps: {
         setupCommands: secrets.setupCommands,
         // What fails again and again must not be the end of the conversation.
         setupFailure: first ? 'fail' : 'warn',
-        environment: environmentOf(look, secrets),
-        gateway: { token: await deps.gatewayToken(look) },
+        environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
+        gateway: { token },
         timeouts: { cloneMs: timers.cloneMs, setupCommandMs: timers.setupCommandMs },
       }
     },
@@ -90,6 +91,7 @@ export function createCommands(deps: {
       const { request } = row
       const agent = await deps.agent(session.agentKind, session.agentVersion)
       const { workspacePath, home } = placesOf(session)
+      const token = await deps.gatewayToken(look)
       return {
         session: session.id,
         executionId: row.id,
@@ -104,14 +106,14 @@ export function createCommands(deps: {
         appendSystemPrompt: request.appendSystemPrompt,
         permissions: session.configuration.permissions ?? defaultPermissions,
         alwaysAllowed: await deps.alwaysAllowed(session.id),
-        environment: environmentOf(look, await deps.secretsOf(look)),
+        environment: { ...environmentOf(look, await deps.secretsOf(look)), ...webProxyVariables(token) },
         agent: {
           name: session.agentKind,
           version: session.agentVersion,
           kind: agent.kind,
           command: `${agentFolder({ name: session.agentKind, version: session.agentVersion })}/${agent.program}`,
         },
-        gateway: { token: await deps.gatewayToken(look) },
+        gateway: { token },
         workspacePath,
         home,
         timeouts: { agentStartMs: timers.agentStartMs },
@@ -140,6 +142,15 @@ export function createCommands(deps: {
       }
     },
   }
+}
+
+/** How programs find the web proxy; who they are is told by the user part. */
+function webProxyVariables(token: string): Record<string, string> {
+  const proxy = `http://${token}:@${inside.webProxy}`
+  const variables = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NO_PROXY: 'localhost,127.0.0.1,::1' }
+  // Some programs know the one, some the other.
+  const lower = Object.entries(variables).map(([name, value]) => [name.toLowerCase(), value])
+  return { ...variables, ...Object.fromEntries(lower) }
 }
 
 /** A commit's subject, or a title: the first line with text in it, at most 72 characters. */

@@ -31,6 +31,7 @@ export function configurationOf(input: PrepareSessionInput): Configuration {
     shallow: input.shallow ?? false,
     appendSystemPrompt: input.appendSystemPrompt,
     platform: input.platform,
+    network: input.network,
     pullRequest: input.pullRequest,
     permissions: input.permissions,
     fallbackModels: input.fallbackModels,

@@ -73,6 +73,7 @@ export function createSessions(deps: {
     asks: answers.list,
     diff: reads.diff,
     timing: reads.timing,
+    networkLog: reads.networkLog,
     export: reads.export,
     access: reads.access,
     connected: reads.connected,

@@ -8,6 +8,7 @@ import {
   type ExecutionId,
   type ListSessionsInput,
   type MessageResult,
+  type NetworkLog,
   type SessionDiff,
   type SessionExport,
   type SessionId,
@@ -25,6 +26,7 @@ import type { Links } from '../supervisors/links.ts'
 import { findOwned, ownedBy } from './access.ts'
 import { connectedState } from './connectedState.ts'
 import { findExecution, newestExecution, resultOf, timingEvents } from './executionReads.ts'
+import { type NetworkLogPage, readNetworkLog } from './networkLog.ts'
 import { placesOf } from './places.ts'
 import { readTranscript } from './readTranscript.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
@@ -116,6 +118,11 @@ export function createReads(deps: {
       const of = executionId ? await findExecution(orm, id, executionId) : await newestExecution(orm, id)
       const view = timing(await timingEvents(orm, id, of), of?.id ?? null, Date.now())
       return { cloudAgentSessionId: id, executionId: of?.id ?? null, ...view }
+    },
+
+    async networkLog(caller: Caller, id: SessionId, page: NetworkLogPage): Promise<NetworkLog> {
+      await findOwned(orm, caller, { sessionId: id })
+      return readNetworkLog(orm, id, page)
     },
 
     async export(caller: Caller, id: SessionId): Promise<SessionExport> {

@@ -1,6 +1,6 @@
 /** What leaves the database: the deltas of an execution that has stopped, and everything of a session that was deleted. */
 import { eq, sql } from 'drizzle-orm'
-import { event, execution, message, part, session, sessionSecret, workspace } from '../database/schema.ts'
+import { event, execution, message, networkVisit, part, session, sessionSecret, workspace } from '../database/schema.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
@@ -30,6 +30,7 @@ export async function remove(deps: EffectDependencies, at: EffectScope) {
     await tx.orm.delete(part).where(eq(part.sessionId, id))
     await tx.orm.delete(message).where(eq(message.sessionId, id))
     await tx.orm.delete(execution).where(eq(execution.sessionId, id))
+    await tx.orm.delete(networkVisit).where(eq(networkVisit.sessionId, id))
     await tx.orm.delete(sessionSecret).where(eq(sessionSecret.sessionId, id))
     await tx.orm.delete(workspace).where(eq(workspace.sessionId, id))
     await tx.orm

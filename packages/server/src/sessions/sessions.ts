@@ -12,6 +12,7 @@ import type {
   InterruptResult,
   ListSessionsInput,
   MessageResult,
+  NetworkLog,
   PreparedPair,
   PrepareSessionInput,
   SendMessageInput,
@@ -25,6 +26,7 @@ import type {
 } from '@corral/protocol'
 import type { Caller } from '../identity/caller.ts'
 import type { PermissionAnswer } from './answers.ts'
+import type { NetworkLogPage } from './networkLog.ts'
 
 export type Sessions = {
   /** Idempotent by (user, `clientId`); starts sandbox, clone and agent behind its answer. */
@@ -82,6 +84,8 @@ export type Sessions = {
   asks(caller: Caller, id: SessionId, state: AskState | undefined): Promise<AskView[]>
   diff(caller: Caller, id: SessionId): Promise<SessionDiff>
   timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing>
+  /** What its programs reached through the web proxy, and what they were refused; newest minute first. */
+  networkLog(caller: Caller, id: SessionId, page: NetworkLogPage): Promise<NetworkLog>
   export(caller: Caller, id: SessionId): Promise<SessionExport>
 
   /** Access now, or `session_not_found`; what a stream or a ticket needs to know. */

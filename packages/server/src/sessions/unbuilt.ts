@@ -14,10 +14,6 @@ const unbuilt = {
   fallbackModels: (input) => some(input.fallbackModels),
   timeoutMs: (input) => isGiven(input.timeoutMs),
   attachments: (input) => some(input.attachments),
-  // No way out at all is what there is: the default (an empty list) and the strictest are both that.
-  network: (input) =>
-    isGiven(input.network) &&
-    !(input.network.mode === 'off-all' || (input.network.mode === 'allowlist' && input.network.hosts.length === 0)),
   isolation: (input) => input.isolation === 'shared',
   command: (input) => isGiven(input.command),
 } satisfies { [Member in keyof Inputs]: (input: Inputs) => boolean }

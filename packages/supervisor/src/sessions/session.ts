@@ -43,6 +43,8 @@ export type Session = {
   finalize(params: FinalizeParams): void
   stopAgent(): void
   diff(): Promise<WorkspaceDiff | null>
+  /** Puts a word of the gateway's into the session's log. */
+  tell(message: string): void
   /** Ends everything of the session that runs. */
   stop(): Promise<void>
   /** Ends what runs, and forgets the session. */
@@ -123,6 +125,10 @@ export function createSession(options: {
     async diff() {
       const workspace = preparedWorkspace(context)
       return workspace ? readDiff(workspace.git, workspace.workspacePath, workspace.base) : null
+    },
+    tell(message) {
+      const executionId = record.value.running?.executionId
+      context.emit({ type: 'status', executionId, data: { message, level: 'warning' } })
     },
     stop,
     async release() {

@@ -58,6 +58,7 @@ export async function createBench(options: { gatewaySocket?: string; agentTimers
         stateDir,
         environment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8', TERM: 'dumb' },
         gatewayDoorPort: 0,
+        webDoorPort: 0,
         linkTimers: shortLinkTimers,
         agentTimers: options.agentTimers,
         log: createLog((line) => log.push(line)),

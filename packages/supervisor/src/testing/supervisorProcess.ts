@@ -9,6 +9,7 @@ const supervisor = await startSupervisor({
   stateDir,
   environment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8', TERM: 'dumb' },
   gatewayDoorPort: 0,
+  webDoorPort: 0,
   linkTimers: shortLinkTimers,
   log: createLog((line) => process.stderr.write(line)),
 })

@@ -89,6 +89,7 @@ export const procedures: Record<string, Row> = {
   redeliverCallback: { ...write, input: ({ sessionId }) => ({ sessionId, deliveryId: 'dlv_0' }) },
   getCallbackKeys: { ...administered, input: ofOrganization },
   rotateCallbackKey: { ...administered, input: ofOrganization },
+  getNetworkLog: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   getTiming: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
 
   createApiKey: { demands: 'admin', about: 'caller', input: () => ({ name: 'a key' }) },

@@ -9,6 +9,7 @@ import {
   deleteSessionInput,
   getDiffInput,
   getMessageResultInput,
+  getNetworkLogInput,
   getSessionInput,
   getTimingInput,
   initiateInput,
@@ -134,5 +135,8 @@ export function createRouter(options: {
 
     ...identityProcedures(kinds, administration),
     ...callbackProcedures(kinds, options),
+    getNetworkLog: reads
+      .input(getNetworkLogInput)
+      .query(({ ctx, input }) => sessions.networkLog(ctx.caller, namedSession(input), input)),
   })
 }
