@@ -4,9 +4,13 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { PoolClient } from 'pg'
+import type { Log } from '../packages/server/src/log/log.ts'
+import { createHoldBack } from '../packages/server/src/secrets/holdBack.ts'
+import { createRedactors } from '../packages/server/src/secrets/redactors.ts'
 import { addSession, delta, type LogUnderTest, openLog } from '../packages/server/src/testing/log.ts'
 import { type Benchmark, byTurns } from './benchmark.ts'
 
+const secrets = ['hunter2-hunter2', 'sk-0123456789abcdefghijklmnop', 'https://user:password@db.example.com/app']
 const total = 20_000
 const partId = 'prt_0123456789abABCDEFGHIJKLMN'
 const deltas = (from: number, size: number) =>
@@ -19,6 +23,8 @@ export const append: Benchmark = {
     const { log, database } = await openLog(pool)
     const client = await pool.connect()
     const figures = await byTurns({
+      guarded100: () => perSecond(() => offerAll({ log: redacted(log, []), database }, { size: 100, inFlight: 1 })),
+      secret100: () => perSecond(() => offerAll({ log: redacted(log, secrets), database }, { size: 100, inFlight: 1 })),
       log100: () => perSecond(() => offerAll({ log, database }, { size: 100, inFlight: 1 })),
       raw100: () => perSecond(() => insertAll(client, 100)),
       logWindow: () => perSecond(() => offerAll({ log, database }, { size: 50, inFlight: 20 })),
@@ -34,6 +40,18 @@ export const append: Benchmark = {
         reference: { what: 'bare inserts of 100', figures: figures.raw100 },
       },
       {
+        what: 'the same behind the redactor, a session without secrets',
+        unit: 'events/s',
+        figures: figures.guarded100,
+        reference: { what: 'log, commits of 100', figures: figures.log100 },
+      },
+      {
+        what: 'the same, a session with three secrets',
+        unit: 'events/s',
+        figures: figures.secret100,
+        reference: { what: 'log, commits of 100', figures: figures.log100 },
+      },
+      {
         what: 'log, a window of 1,000 in flight',
         unit: 'events/s',
         figures: figures.logWindow,
@@ -43,13 +61,22 @@ export const append: Benchmark = {
   },
 }
 
+/** The way of what supervisors send. */
+function redacted(log: Log, known: readonly string[]): Pick<Log, 'offer'> {
+  const redactors = createRedactors({ secretsOf: async () => known })
+  return createHoldBack({ redactors, offer: log.offer, holdMs: 500 })
+}
+
 async function perSecond(run: () => Promise<void>): Promise<number> {
   const start = performance.now()
   await run()
   return total / ((performance.now() - start) / 1000)
 }
 
-async function offerAll({ log, database }: LogUnderTest, options: { size: number; inFlight: number }): Promise<void> {
+async function offerAll(
+  { log, database }: { log: Pick<Log, 'offer'>; database: LogUnderTest['database'] },
+  options: { size: number; inFlight: number },
+): Promise<void> {
   const { size, inFlight } = options
   const session = await addSession(database)
   const offers: Promise<unknown>[] = []

@@ -115,7 +115,9 @@ describe('a session with a secret in every place that takes one', () => {
       ),
       encryptedSecrets: { DEPLOY_KEY: await sealWithOpenssl(printed.DEPLOY_KEY) },
       envVars: { API_TOKEN: printed.API_TOKEN, PLAIN: silent.PLAIN },
-      setupCommands: [`: ${silent.setup}; printf 'set up with %s\\n' "$DEPLOY_KEY" | tee setup.txt`],
+      setupCommands: [
+        `: ${silent.setup}; printf 'set up with %s\\n' "$DEPLOY_KEY" | tee setup.txt; cat /proc/$$/cmdline; env`,
+      ],
       gitToken: silent.gitToken,
       callbackTarget: { type: 'http', url: `${receiver.url}/done`, headers: { 'x-canary': silent.callbackHeader } },
     })

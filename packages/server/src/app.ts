@@ -194,6 +194,7 @@ export function createApp(deps: {
     timers,
   })
 
+  sessions.onDeleted(redactors.forget)
   const stream = createStream({
     sessions,
     log,

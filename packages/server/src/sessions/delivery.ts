@@ -60,7 +60,10 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
     }
     await link.call('session.execute', params, timers.commandMs)
   } catch (error) {
-    logger.warn({ sessionId: look.session.id, executionId, error: String(error) }, 'an execution was not accepted')
+    logger.warn(
+      { sessionId: look.session.id, executionId, error: deps.redactText(look.session.id, String(error)) },
+      'an execution was not accepted',
+    )
     if (error instanceof CommandRefused) await undeliver(deps, at, row, error)
     else await at.sendAgain(execution, eq(execution.id, executionId))
   }

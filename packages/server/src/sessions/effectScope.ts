@@ -51,7 +51,10 @@ export function createEffectScope(deps: EffectDependencies, claim: Claim, look: 
       try {
         await run()
       } catch (error) {
-        logger.warn({ sessionId: session.id, what, error: String(error) }, 'a command was not accepted')
+        logger.warn(
+          { sessionId: session.id, what, error: deps.redactText(session.id, String(error)) },
+          'a command was not accepted',
+        )
         await again()
       }
     },

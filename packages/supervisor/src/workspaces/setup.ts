@@ -35,14 +35,18 @@ export async function runSetup(options: SetupOptions): Promise<void> {
   }
 }
 
+const commandVariable = 'CORRAL_SETUP_COMMAND'
+
 async function runOne(command: string, name: string, options: SetupOptions): Promise<void> {
   const { workspacePath, environment, timeoutMs, signal } = options
   const output = createOutput(options.output)
   const end = await run({
     command: 'sh',
-    args: ['-c', command],
+    // Arguments can be read by every process of the machine, and a command may hold a secret. What it starts does not
+    // get the variable.
+    args: ['-c', `command=$${commandVariable}; unset ${commandVariable}; eval "$command"`],
     cwd: workspacePath,
-    environment,
+    environment: { ...environment, [commandVariable]: command },
     timeoutMs,
     signal,
     onOutput: output.write,
