@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { askAnswerSchema } from './asks.ts'
+import { mcpServers } from './cloud-agent/mcpServers.ts'
 import { permissionsSchema } from './cloud-agent/policies.ts'
 import { errorDataSchema, eventSchemas, finalizationDataSchema, outputDataSchema, statusDataSchema } from './events.ts'
 import { failureReasonSchema } from './failures.ts'
@@ -205,6 +206,8 @@ export const prepareSchema = z.object({
   /** What a failing setup command does: ends the preparation, or is a warning. */
   setupFailure: z.enum(['fail', 'warn']),
   environment: z.record(z.string(), z.string()),
+  /** Of a remote one only what is no secret: a header without a placeholder is left out. */
+  mcpServers,
   gateway: gatewayAccess,
   timeouts: z.object({ cloneMs: z.number(), setupCommandMs: z.number() }),
 })
@@ -225,6 +228,7 @@ export const executeSchema = z.object({
   model: modelSpec,
   appendSystemPrompt: z.string().optional(),
   permissions: permissionsSchema,
+  mcpServers,
   /** What people have allowed for good in this session; an ask that it covers is answered without them. */
   alwaysAllowed: z.array(z.object({ tool: z.string(), pattern: z.string() })),
   environment: z.record(z.string(), z.string()),
@@ -316,5 +320,15 @@ export const frameSchema = z.union([
   }),
 ])
 export type Frame = z.infer<typeof frameSchema>
+
+/** On an answer of the gateway: which models were passed over. The door of the sandbox makes a `status` event of it. */
+export const fallbackHeader = 'x-corral-fallback'
+export const passedOverSchema = z.object({
+  model: z.string(),
+  /** Null: it could not be reached. */ status: z.number().nullable(),
+})
+export type PassedOver = z.infer<typeof passedOverSchema>
+export const fallbackSchema = z.object({ passedOver: z.array(passedOverSchema).min(1), answered: z.string() })
+export type Fallback = z.infer<typeof fallbackSchema>
 
 export const heartbeatMs = 5_000

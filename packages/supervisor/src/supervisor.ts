@@ -65,6 +65,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     socketPath: boot.doors.gateway,
     port: options.gatewayDoorPort,
     repeatForMs,
+    fellBack: (token, fallback) => sessions.fellBack(token, fallback),
     log,
   })
 

@@ -28,6 +28,8 @@ export type Grant = {
   models: string[]
   /** What its programs may reach through the web proxy. */
   network: Network
+  /** Tried in this order when a model cannot be had. They may be called, too. */
+  fallbackModels: string[]
   /** Null when none runs, or when the database is away and nobody knows. */
   runningExecution: ExecutionId | null
 }
@@ -106,6 +108,7 @@ type GrantRow = {
   organization_id: string | null
   repository: string
   model: string
+  fallback_models: string[]
   branch: string | null
   platform: 'github' | 'gitlab' | null
   network: unknown
@@ -123,7 +126,9 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     name: 'gateway_grant',
     text: `
       select s.id as session_id, s.user_id, s.organization_id, s.repository,
-        s.configuration ->> 'model' as model, coalesce(s.configuration ->> 'upstreamBranch', s.configuration ->> 'sessionBranch') as branch,
+        s.configuration ->> 'model' as model,
+        coalesce(s.configuration -> 'fallbackModels', '[]') as fallback_models,
+        coalesce(s.configuration ->> 'upstreamBranch', s.configuration ->> 'sessionBranch') as branch,
         s.configuration ->> 'platform' as platform, s.configuration -> 'network' as network, c.sealed,
         coalesce((
           select jsonb_agg(i.installation_id) from github_installation i
@@ -155,7 +160,8 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     network: networkSchema.parse(row.network ?? {}),
     sealed: row.sealed,
     installations: row.installations,
-    models: [...new Set([row.model, ...row.open.map(({ model }) => model)])],
+    models: [...new Set([row.model, ...row.open.map(({ model }) => model), ...row.fallback_models])],
+    fallbackModels: row.fallback_models,
     runningExecution: row.open.find(({ running }) => running !== null)?.running ?? null,
   }
 }

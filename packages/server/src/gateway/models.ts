@@ -1,16 +1,17 @@
 /**
  * Models: `/v1/chat/completions`, `/v1/responses`, `/v1/messages`, and the list of the session's models.
- * Invariants: only the session's models are called; the row of a call is on disk before the call is made; no prompt and
+ * Invariants: only the session's models are called, another one only before the first byte of an answer; the row of a call is on disk before the call is made; no prompt and
  * no answer is stored or logged.
  */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { PassedOver } from '@corral/protocol'
 import type { Logger } from 'pino'
 import type { Dispatcher } from 'undici'
 import { answerJson, refuseModelCall } from './answers.ts'
 import type { CallFace } from './callServer.ts'
+import { type Candidate, candidatesOf, fallbackHeaders } from './fallback.ts'
 import type { Grant, Grants } from './grants.ts'
-import { admitModelCall } from './modelAdmission.ts'
 import type { ModelCall, ModelCalls } from './modelCalls.ts'
 import { clientSignal, readBody } from './passThrough.ts'
 import { callUpstream } from './upstreamCall.ts'
@@ -29,7 +30,7 @@ const maxBodyMiB = 32
 
 type Decision =
   | { kind: 'refused'; status: number; sentence: string; grant?: Grant }
-  | { kind: 'admitted'; grant: Grant; upstream: Upstream; model: string; body: Buffer; root: string }
+  | { kind: 'admitted'; grant: Grant; candidates: [Candidate, ...Candidate[]] }
 
 export function createModels(deps: {
   grants: Grants
@@ -61,23 +62,34 @@ export function createModels(deps: {
       return
     }
 
-    const { grant, upstream, model, body, root } = decision
-    const row = newRow(grant, upstream, model)
-    if (endpoint.generates) await modelCalls.write(row)
-    const url = root + endpoint.path + query
-    const { usage, ...result } = await callUpstream({
-      dispatcher,
-      upstream,
-      url,
-      wire,
-      body,
-      request,
-      response,
-      signal,
-    })
-    if (endpoint.generates) await modelCalls.write({ ...row, ...usage, status: result.status, endedAt: new Date() })
-    const what = { executionId: grant.runningExecution, upstream: upstream.name, model }
-    log.info({ ...who, ...what, allowed: true, ...result, ms: ms() }, 'model call')
+    const { grant, candidates } = decision
+    const passedOver: PassedOver[] = []
+    for (const [i, { upstream, model, body, name }] of candidates.entries()) {
+      const isLast = i === candidates.length - 1
+      const row = newRow(grant, upstream, model)
+      const root = await upstream.root()
+      if (root === null && isLast) {
+        const sentence = `the model server "${upstream.name}" is not running; try again in a moment.`
+        refuseModelCall(response, wire, 503, sentence)
+        log.info({ ...who, allowed: false, status: 503, sentence, ms: ms() }, 'model call')
+        return
+      }
+      if (root === null) {
+        passedOver.push({ model: name, status: null })
+        continue
+      }
+      if (endpoint.generates) await modelCalls.write(row)
+      const { usage, ...result } = await callUpstream({
+        ...{ dispatcher, upstream, wire, body, request, response, signal, isLast },
+        url: root + endpoint.path + query,
+        more: fallbackHeaders(passedOver, name),
+      })
+      if (endpoint.generates) await modelCalls.write({ ...row, ...usage, status: result.status, endedAt: new Date() })
+      const what = { executionId: grant.runningExecution, upstream: upstream.name, model }
+      log.info({ ...who, ...what, allowed: true, ...result, ms: ms() }, 'model call')
+      if (result.ending !== 'passed_over') return
+      passedOver.push({ model: name, status: result.status })
+    }
   }
 
   async function decide(request: IncomingMessage, wire: Wire, signal: AbortSignal): Promise<Decision> {
@@ -90,12 +102,9 @@ export function createModels(deps: {
     }
     const sent = await readBody(request, maxBodyMiB * 1024 * 1024)
     if (!sent) return refused(413, `the request is larger than ${maxBodyMiB} MiB.`)
-    const admission = admitModelCall({ grant, upstreams, wire, body: sent })
+    const admission = candidatesOf({ grant, upstreams, wire, body: sent })
     if (admission.kind === 'refused') return refused(admission.status, admission.sentence)
-    const { upstream, model, body } = admission
-    const root = await upstream.root()
-    if (root === null) return refused(503, `the model server "${upstream.name}" is not running; try again in a moment.`)
-    return { kind: 'admitted', grant, upstream, model, body, root }
+    return { kind: 'admitted', grant, candidates: admission.candidates }
   }
 
   return {

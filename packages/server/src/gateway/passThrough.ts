@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { fallbackHeader } from '@corral/protocol'
 
 export type Headers = Record<string, string | string[] | undefined>
 
@@ -20,6 +21,8 @@ const hopHeaders = [
   'upgrade',
   'expect',
   'host',
+  // Ours: nobody else says it.
+  fallbackHeader,
 ]
 
 /** All headers but those of the hop, those that `Connection` names, and `others` (lower case). */

@@ -51,6 +51,7 @@ export type TestGateway = AsyncDisposable & {
   session(of?: {
     repository?: string
     model?: string
+    fallbackModels?: string[]
     upstreamBranch?: string
     running?: boolean
     /** Null: a personal session. */
@@ -123,6 +124,7 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
     async session({
       repository = 'https://github.com/acme/app',
       model = 'scripted/demo',
+      fallbackModels,
       upstreamBranch,
       running,
       organizationId = 'org-1',
@@ -139,7 +141,16 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
         ...{ id, sandboxId, repository, state: 'open', userId, organizationId },
         ...{ agentSessionId: newAgentSessionId(), agentKind: 'opencode', agentVersion: '1', title: 'Test' },
         configuration: {
-          ...{ prompt: 'p', mode: 'code', model, upstreamBranch, platform, network, hasCallback: false },
+          ...{
+            prompt: 'p',
+            mode: 'code',
+            model,
+            fallbackModels,
+            upstreamBranch,
+            platform,
+            network,
+            hasCallback: false,
+          },
           ...{ autoCommit: false, condenseOnComplete: false, shallow: false, createdOnPlatform: 'test' },
           counts: { envVars: 0, secrets: 0, setupCommands: 0, mcpServers: 0 },
         },

@@ -13,7 +13,8 @@ import { createUsageMeter, type Usage } from './usage.ts'
 export type UpstreamResult = {
   /** The upstream's; null when it gave none. */
   status: number | null
-  ending: 'complete' | 'client_gone' | 'broken' | 'unreachable'
+  /** `passed_over`: nothing was answered, since another model can be tried. */
+  ending: 'complete' | 'client_gone' | 'broken' | 'unreachable' | 'passed_over'
   bytes: number
   usage: Usage
   error?: string
@@ -40,8 +41,12 @@ export async function callUpstream(call: {
   request: IncomingMessage
   response: ServerResponse
   signal: AbortSignal
+  /** Another model is tried when this one cannot be had. */
+  isLast: boolean
+  /** Headers of our own for the answer. */
+  more: Record<string, string>
 }): Promise<UpstreamResult> {
-  const { dispatcher, upstream, wire, response, signal } = call
+  const { dispatcher, upstream, wire, response, signal, isLast, more } = call
   const none = { status: null, bytes: 0, usage: noUsage }
   let answer: Dispatcher.ResponseData
   try {
@@ -58,6 +63,7 @@ export async function callUpstream(call: {
     })
   } catch (error) {
     if (signal.aborted) return { ...none, ending: 'client_gone' }
+    if (!isLast) return { ...none, ending: 'passed_over', error: String(error) }
     const late = error instanceof Error && error.name.includes('Timeout')
     const what = late ? 'did not answer in time' : 'could not be reached'
     refuseModelCall(response, wire, late ? 504 : 502, `the model server "${upstream.name}" ${what}; try again.`)
@@ -65,7 +71,11 @@ export async function callUpstream(call: {
   }
 
   const { statusCode: status } = answer
-  const headers = headersOnward(answer.headers, keptFromClient)
+  if (!isLast && (status === 429 || status >= 500)) {
+    await answer.body.dump()
+    return { ...none, status, ending: 'passed_over' }
+  }
+  const headers = { ...headersOnward(answer.headers, keptFromClient), ...more }
   if (status < 300) {
     response.writeHead(status, headers).flushHeaders()
     const meter = createUsageMeter(answer.headers['content-type']?.toString())

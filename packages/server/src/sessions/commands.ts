@@ -9,6 +9,7 @@ import type { Timers } from '../config.ts'
 import type { execution } from '../database/schema.ts'
 import { agentFolder, inside } from '../sandboxes/layout.ts'
 import type { SessionLook } from './facts.ts'
+import { mcpServersInside } from './mcpServers.ts'
 import { modeOf } from './modes.ts'
 import type { OpenedConfiguration } from './openedConfiguration.ts'
 import { placesOf } from './places.ts'
@@ -81,6 +82,7 @@ export function createCommands(deps: {
         // What fails again and again must not be the end of the conversation.
         setupFailure: first ? 'fail' : 'warn',
         environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
+        mcpServers: mcpServersInside(secrets.mcpServers),
         gateway: { token },
         timeouts: { cloneMs: timers.cloneMs, setupCommandMs: timers.setupCommandMs },
       }
@@ -89,6 +91,7 @@ export function createCommands(deps: {
     async execute(look, row) {
       const { session } = look
       const { request } = row
+      const secrets = await deps.secretsOf(look)
       const agent = await deps.agent(session.agentKind, session.agentVersion)
       const { workspacePath, home } = placesOf(session)
       const token = await deps.gatewayToken(look)
@@ -106,7 +109,8 @@ export function createCommands(deps: {
         appendSystemPrompt: request.appendSystemPrompt,
         permissions: session.configuration.permissions ?? defaultPermissions,
         alwaysAllowed: await deps.alwaysAllowed(session.id),
-        environment: { ...environmentOf(look, await deps.secretsOf(look)), ...webProxyVariables(token) },
+        environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
+        mcpServers: mcpServersInside(secrets.mcpServers),
         agent: {
           name: session.agentKind,
           version: session.agentVersion,

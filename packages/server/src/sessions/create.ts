@@ -43,7 +43,7 @@ export function createSessions(deps: {
   const listeners = new Set<(id: SessionId) => void>()
   const queue = createExecutionQueue(deps)
   const contentHash = createContentHash(deps)
-  const admissible = createAdmissible(deps)
+  const admissible = createAdmissible({ ...deps, outbound: deps.repositories.outbound })
   const preparation = createPreparation({ ...deps, queue, contentHash, admissible })
   const admission = createAdmission({ ...deps, queue, contentHash, admissible })
   const answers = createAnswers(deps)

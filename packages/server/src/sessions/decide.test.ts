@@ -31,6 +31,7 @@ const ended = (facts: Partial<ExecutionFacts> = {}) =>
 /** A session whose sandbox, link and workspace are ready and which has nothing to do. */
 const ready = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
   session: { state: 'open', preparedAt: ago(10 * minutes) },
+  executionLimitMs: null,
   workspace: { state: 'ready', sentLink: 'link-1', preparingSince: null, readyBoot: 'boot-1', agentUntil: null },
   sandbox: { state: 'ready', attempt: 0, bootId: 'boot-1', unreachableSince: null },
   link: { id: 'link-1', sinceMs: 10 * minutes },
@@ -192,6 +193,10 @@ describe('a running execution', () => {
   it('ends at its limit, tool or not', () => {
     const long = { deliveredAt: ago(120 * minutes), toolRunning: true }
     expect(decided(ready({ running: running(long) }))).toMatchObject({ do: 'fail', reason: 'execution_limit' })
+    expect(decided(ready({ running: running(long), executionLimitMs: 24 * 60 * minutes })).do).toBe('wait')
+    const short = running({ deliveredAt: ago(2_000), lastProgressAt: ago(10) })
+    expect(decided(ready({ running: short })).do).toBe('wait')
+    expect(decided(ready({ running: short, executionLimitMs: 1_000 }))).toMatchObject({ reason: 'execution_limit' })
   })
 })
 

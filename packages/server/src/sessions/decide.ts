@@ -32,6 +32,8 @@ export type AskFacts = {
 
 export type SessionFacts = {
   session: { state: SessionState; preparedAt: Date | null }
+  /** What the session's configuration says; null: the operator's. */
+  executionLimitMs: number | null
   workspace: {
     state: (typeof workspaceStates)[number]
     sentLink: string | null
@@ -147,7 +149,7 @@ function whileRunning(
   if (lostAt && lostAt <= now) return failed('sandbox_lost')
 
   const deliveredAt = running.deliveredAt ?? now
-  const limitAt = later(deliveredAt, timers.executionMs)
+  const limitAt = later(deliveredAt, facts.executionLimitMs ?? timers.executionMs)
   if (limitAt <= now) return failed('execution_limit')
 
   const asks = whileAsked(facts, running.asks, now, timers, watchingSince)

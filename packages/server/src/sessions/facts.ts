@@ -59,6 +59,7 @@ export async function lookAtSession(
     sandbox: row.sandbox,
     facts: {
       session: row.session,
+      executionLimitMs: row.session.configuration.timeoutMs ?? null,
       workspace: row.workspace,
       sandbox: row.sandbox,
       link:

@@ -10,9 +10,6 @@ type Inputs = { [Member in keyof PrepareSessionInput]?: PrepareSessionInput[Memb
 
 /** Whether this value of a member asks for what is not there. Its plain or empty value asks for nothing. */
 const unbuilt = {
-  mcpServers: (input) => some(input.mcpServers),
-  fallbackModels: (input) => some(input.fallbackModels),
-  timeoutMs: (input) => isGiven(input.timeoutMs),
   attachments: (input) => some(input.attachments),
   isolation: (input) => input.isolation === 'shared',
   command: (input) => isGiven(input.command),

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { join } from 'node:path'
+import { fallbackHeader } from '@corral/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFolder } from '../testing/folder.ts'
 import { type GatewayDoor, openGatewayDoor } from './gatewayDoor.ts'
@@ -8,12 +9,17 @@ let folder: ReturnType<typeof createFolder>
 let socketPath: string
 let door: GatewayDoor
 let gateways: Server[]
+let fellBack: unknown[]
 
 beforeEach(async () => {
   folder = createFolder()
   gateways = []
+  fellBack = []
   socketPath = join(folder.path, 'gateway.sock')
-  door = await openGatewayDoor({ socketPath, port: 0, repeatForMs: 1_000, log: () => undefined })
+  door = await openGatewayDoor({
+    ...{ socketPath, port: 0, repeatForMs: 1_000, log: () => undefined },
+    fellBack: (token, fallback) => fellBack.push({ token, ...fallback }),
+  })
 })
 afterEach(() => {
   door.close()
@@ -29,6 +35,22 @@ async function startGateway(answer: RequestListener): Promise<Server> {
 }
 
 describe("the gateway's door", () => {
+  it('tells which models were passed over for whom, and not the program that has called', async () => {
+    const passedOver = [{ model: 'openai/gpt', status: 429 }]
+    await startGateway((_, response) => {
+      response.writeHead(200, { [fallbackHeader]: JSON.stringify({ passedOver, answered: 'scripted/demo' }) }).end()
+    })
+    const answer = await fetch(door.origin, { headers: { authorization: 'Bearer token' } })
+    expect(answer.headers.get(fallbackHeader)).toBe(null)
+    expect(fellBack).toEqual([{ token: 'token', passedOver, answered: 'scripted/demo' }])
+  })
+
+  it('passes an answer whose notice cannot be read', async () => {
+    await startGateway((_, response) => response.writeHead(200, { [fallbackHeader]: '{"passedOver":' }).end('fine'))
+    expect(await (await fetch(door.origin)).text()).toBe('fine')
+    expect(fellBack).toEqual([])
+  })
+
   it('passes a call and its answer through', async () => {
     await startGateway(async (request, response) => {
       const body = await Array.fromAsync(request, (chunk) => String(chunk))

@@ -4,6 +4,7 @@
  * gateway that is restarted goes unnoticed; after the first byte a broken answer is reset, never ended cleanly.
  */
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type Fallback, fallbackHeader, fallbackSchema } from '@corral/protocol'
 import { errorText } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
 import { createBody, type RepeatableBody } from './body.ts'
@@ -14,12 +15,23 @@ const againMinMs = 50
 const againMaxMs = 2_000
 
 /** What describes one connection and not the call (RFC 9110, 7.6.1); Node makes its own for the other side. */
-const hopHeaders = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']
+const hopHeaders = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  fallbackHeader,
+]
 
 export async function openGatewayDoor(options: {
   socketPath: string
   port: number
   repeatForMs: number
+  /** The gateway has passed over models for whoever has this token. */
+  fellBack(token: string, fallback: Fallback): void
   log: Log
 }): Promise<GatewayDoor> {
   const server = createServer((incoming, outgoing) => {
@@ -50,16 +62,16 @@ const listen = (server: Server, port: number): Promise<void> =>
     server.listen(port, '127.0.0.1', resolve)
   })
 
-type ForwardOptions = { socketPath: string; repeatForMs: number; log: Log }
+type ForwardOptions = Pick<Parameters<typeof openGatewayDoor>[0], 'socketPath' | 'repeatForMs' | 'fellBack' | 'log'>
 
 async function forward(incoming: IncomingMessage, outgoing: ServerResponse, options: ForwardOptions): Promise<void> {
-  const { socketPath, repeatForMs, log } = options
+  const { socketPath, repeatForMs, fellBack, log } = options
   const body = createBody(incoming)
   const left = new AbortController()
   outgoing.on('close', () => left.abort())
   const deadline = performance.now() + repeatForMs
   for (let waitMs = againMinMs; ; waitMs = Math.min(waitMs * 2, againMaxMs)) {
-    const end = await attempt({ incoming, outgoing, body, socketPath, signal: left.signal })
+    const end = await attempt({ incoming, outgoing, body, socketPath, fellBack, signal: left.signal })
     if (left.signal.aborted || end === 'answered') return
     if (end === 'broken' || !body.repeatable) return outgoing.socket?.resetAndDestroy() as undefined
     if (performance.now() + waitMs > deadline) {
@@ -78,9 +90,10 @@ function attempt(options: {
   outgoing: ServerResponse
   body: RepeatableBody
   socketPath: string
+  fellBack: ForwardOptions['fellBack']
   signal: AbortSignal
 }): Promise<AttemptEnd> {
-  const { incoming, outgoing, body, socketPath, signal } = options
+  const { incoming, outgoing, body, socketPath, fellBack, signal } = options
   return new Promise((resolve) => {
     const call = httpRequest({
       socketPath,
@@ -92,6 +105,8 @@ function attempt(options: {
     })
     call.on('error', (error) => resolve({ error: error.message }))
     call.on('response', (answer) => {
+      const fallback = fallbackOf(answer.headers)
+      if (fallback) fellBack(String(incoming.headers.authorization).replace(/^Bearer /i, ''), fallback)
       outgoing.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.rawHeaders))
       outgoing.flushHeaders()
       answer.pipe(outgoing)
@@ -99,6 +114,18 @@ function attempt(options: {
     })
     body.sendTo(call)
   })
+}
+
+/** Undefined, too, for what is not in its form: a call must not fail for a notice. */
+function fallbackOf(headers: IncomingMessage['headers']): Fallback | undefined {
+  const told = headers[fallbackHeader]
+  if (typeof told !== 'string') return undefined
+  try {
+    return fallbackSchema.safeParse(JSON.parse(told)).data
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }
 
 function endToEnd(rawHeaders: string[]): string[] {

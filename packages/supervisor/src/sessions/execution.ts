@@ -10,6 +10,7 @@ import {
   type DownParams,
   type ExecuteParams,
   type ExecutionId,
+  type Fallback,
   failures,
   type KilocodeData,
 } from '@corral/protocol'
@@ -30,6 +31,8 @@ export type Execution = {
   running(): Task | null
   begin(params: ExecuteParams): void
   interrupt(params: DownParams<'session.interrupt'>): void
+  /** Models were passed over for whoever has this token. */
+  fellBack(token: string, fallback: Fallback): void
   /** Hands over what people have answered, or tells that nobody waits for it. */
   answer(params: AnswerParams): void
   /** Tells the end of what an earlier supervisor left behind, and ends whatever is not this execution. */
@@ -45,7 +48,8 @@ type ExecutionOptions = {
 
 export function createExecution({ context, agent, journal, reserve }: ExecutionOptions): Execution {
   const { id, record, emit, log } = context
-  let current: (Task & { executionId: ExecutionId; attempt: number }) | null = null
+  /** `token` is what its agent shows to the gateway. */
+  let current: (Task & { executionId: ExecutionId; attempt: number; token?: string }) | null = null
 
   /** Recorded before the event is: better told as begun and not run again than run twice. */
   function begun(): void {
@@ -93,7 +97,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
       })
       await settle(executionId, attempt, end, signal)
     })
-    current = { ...task, executionId, attempt }
+    current = { ...task, executionId, attempt, token: params.gateway.token }
   }
 
   const tellAskGone = (executionId: ExecutionId, askId: string) =>
@@ -172,6 +176,12 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
         (error: unknown) =>
           log('warn', 'an answer could not be handed over', { session: id, askId, error: errorText(error) }),
       )
+    },
+    fellBack(token, { passedOver, answered }) {
+      if (!current || current.token !== token) return
+      const why = passedOver.map(({ model, status }) => `${model} (${status ?? 'not reachable'})`).join(', ')
+      const message = `${answered} answers in the place of ${why}.`
+      emit({ type: 'status', executionId: current.executionId, data: { message, level: 'warning' } })
     },
     mayRun(executionId) {
       const { running } = record.value

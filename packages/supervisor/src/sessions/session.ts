@@ -9,6 +9,7 @@ import {
   type DownParams,
   type ExecuteParams,
   type ExecutionId,
+  type Fallback,
   type FinalizeParams,
   type Hello,
   type PrepareParams,
@@ -42,6 +43,8 @@ export type Session = {
   answer(params: AnswerParams): void
   finalize(params: FinalizeParams): void
   stopAgent(): void
+  /** Of whoever has this token, which may be this session. */
+  fellBack(token: string, fallback: Fallback): void
   diff(): Promise<WorkspaceDiff | null>
   /** Puts a word of the gateway's into the session's log. */
   tell(message: string): void
@@ -116,6 +119,7 @@ export function createSession(options: {
     interrupt: execution.interrupt,
     answer: execution.answer,
     finalize: finalization.begin,
+    fellBack: execution.fellBack,
     stopAgent() {
       if (execution.running()) throw new RpcError(commandRefusals.busy, 'An execution is running.')
       void agent.stop().catch((error: unknown) => {

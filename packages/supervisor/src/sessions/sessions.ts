@@ -6,6 +6,7 @@ import {
   commandRefusals,
   type DownMethod,
   downMethods,
+  type Fallback,
   type Hello,
   type SessionId,
   type Welcome,
@@ -20,6 +21,7 @@ export type Sessions = {
   welcome(welcome: Welcome): SessionId[]
   command(method: string, params: unknown): unknown
   find(id: SessionId): Session | undefined
+  fellBack(token: string, fallback: Fallback): void
   /** Deletes what was acked long enough ago. */
   sweep(): void
   stop(): Promise<void>
@@ -115,6 +117,9 @@ export function createSessions(options: {
       return commands[method](params)
     },
     find: (id) => sessions.get(id),
+    fellBack(token, fallback) {
+      for (const session of sessions.values()) session.fellBack(token, fallback)
+    },
     sweep() {
       const now = performance.now()
       for (const session of sessions.values()) session.spool.sweep(now)

@@ -5,6 +5,8 @@
 import type { PrepareParams, UpData } from '@corral/protocol'
 import { errorText, isDiskFull } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
+import { missingWarnings } from '../mcp/missing.ts'
+import { writeMcpSettings } from '../mcp/settings.ts'
 import type { SessionEnvironment } from '../sessions/environment.ts'
 import type { OutputSink } from '../sessions/output.ts'
 import type { Steps } from '../sessions/steps.ts'
@@ -58,6 +60,7 @@ async function prepare({ params, environment, steps, output, signal }: PrepareOp
   }
   const stamp = reusable ?? (await cloneWorkspace({ params, environment: environment(home), steps, signal }))
   if (!stamp.setUp) {
+    writeMcpSettings(home, params.mcpServers)
     await runSetup({
       commands: params.setupCommands,
       workspacePath,
@@ -70,5 +73,6 @@ async function prepare({ params, environment, steps, output, signal }: PrepareOp
     })
     writeStamp(workspacePath, { ...stamp, setUp: true })
   }
+  for (const warning of missingWarnings(params.mcpServers, params.environment)) steps.warn(warning)
   return { ok: true, attempt, branch: stamp.branch, baseCommit: stamp.baseCommit, reused: reusable !== undefined }
 }

@@ -14,12 +14,14 @@ import type { AgentTimers } from '../timers.ts'
 import { AgentRefused } from './api.ts'
 import { agentEnvironment } from './configuration.ts'
 import { AgentMisconfigured, type Conversation, openConversation } from './conversation.ts'
+import { withMcpTools } from './mcp.ts'
 import { createProjection, type Projection } from './projection.ts'
 import { type AgentServer, AgentUnavailable, startServer } from './server.ts'
 import { createTurn, idle, readTurn, type Turn, tellSubAgents } from './turn.ts'
 import { createWatch, type Watch } from './watch.ts'
 
-type StartParams = TurnReference & Partial<Pick<ExecuteParams, 'model' | 'gateway' | 'environment' | 'permissions'>>
+type StartParams = TurnReference &
+  Partial<Pick<ExecuteParams, 'mcpServers' | 'model' | 'gateway' | 'environment' | 'permissions'>>
 
 export type OpencodeAgentOptions = {
   session: SessionId
@@ -46,14 +48,17 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
 
   function start(params: StartParams, startMs: number, signal: AbortSignal): Promise<AgentServer> {
+    const { mcpServers, environment: variables = {} } = params
     const access = params.model && params.gateway ? { model: params.model, gateway: params.gateway } : undefined
+    const mcp = mcpServers && { mcpServers, environment: variables }
+    const policy = params.permissions ?? defaultPermissions
     return startServer({
       session,
       command: params.agent.command,
       cwd: params.workspacePath,
       environment: (serve) => ({
-        ...environment(params.home, params.environment),
-        ...agentEnvironment({ access, policy: params.permissions ?? defaultPermissions, serve, gatewayOrigin }),
+        ...environment(params.home, variables),
+        ...agentEnvironment({ access, policy, mcp, serve, gatewayOrigin }),
       }),
       startMs,
       timers,
@@ -180,7 +185,8 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         await server.end()
       }
     },
-    async run(params, sink, signal): Promise<TurnEnd> {
+    async run(given, sink, signal): Promise<TurnEnd> {
+      const params = { ...given, permissions: withMcpTools(given.permissions, given.mcpServers) }
       const watch = createWatch(params, sink)
       tell = watch.tell
       tellGone = sink.askGone
@@ -215,8 +221,8 @@ const hasDied = (server: AgentServer): Promise<boolean> =>
   Promise.race([server.ended.then(() => true), delay(deathMs, false)])
 
 /** A process serves as long as these stay as they were at its start. */
-function keyOf({ agent, environment, model, permissions, gateway, workspacePath, home }: ExecuteParams): string {
+function keyOf({ agent, environment, model, permissions, mcpServers, gateway, workspacePath, home }: ExecuteParams) {
   const { id, wire } = model
-  const all = JSON.stringify([agent, environment, id, wire, permissions, gateway, workspacePath, home])
+  const all = JSON.stringify([agent, environment, id, wire, permissions, mcpServers, gateway, workspacePath, home])
   return createHash('sha256').update(all).digest('hex')
 }

@@ -4,6 +4,7 @@
  * whatever would look for a network at the start is off, and only what the session's policy says waits for a person.
  */
 import type { ExecuteParams, Permissions } from '@corral/protocol'
+import { mcpConfiguration } from './mcp.ts'
 import { permissionConfig, touchesEdit } from './permissions.ts'
 
 export const providerId = 'corral'
@@ -13,19 +14,22 @@ const dayMs = 86_400_000
 export type ServeAccess = { username: string; password: string }
 
 type ModelAccess = Pick<ExecuteParams, 'model' | 'gateway'>
+export type McpServers = Pick<ExecuteParams, 'mcpServers' | 'environment'>
 
 export function agentEnvironment(options: {
   /** Absent where only the history is read. */
   access: ModelAccess | undefined
   policy: Permissions
+  /** Absent where the session has none. */
+  mcp?: McpServers | undefined
   serve: ServeAccess
   gatewayOrigin: string
 }): Record<string, string> {
-  const { access, policy, serve, gatewayOrigin } = options
+  const { access, policy, mcp, serve, gatewayOrigin } = options
   const values = {
     SERVER_USERNAME: serve.username,
     SERVER_PASSWORD: serve.password,
-    CONFIG_CONTENT: JSON.stringify(configuration(access, policy, gatewayOrigin)),
+    CONFIG_CONTENT: JSON.stringify(configuration({ access, policy, mcp, gatewayOrigin })),
     // Merged last, over what the repository's own configuration allows or asks.
     PERMISSION: JSON.stringify(permissionConfig(policy)),
     DISABLE_AUTOUPDATE: '1',
@@ -53,7 +57,13 @@ export function agentEnvironment(options: {
 /** A policy on changing files stands behind what OpenCode's planning mode forbids, so that says it again behind both. */
 const planning = { permission: { edit: 'deny' } }
 
-function configuration(access: ModelAccess | undefined, policy: Permissions, gatewayOrigin: string) {
+function configuration(options: {
+  access: ModelAccess | undefined
+  policy: Permissions
+  mcp: McpServers | undefined
+  gatewayOrigin: string
+}) {
+  const { access, policy, mcp, gatewayOrigin } = options
   const model = access && `${providerId}/${access.model.id}`
   return {
     autoupdate: false,
@@ -68,6 +78,16 @@ function configuration(access: ModelAccess | undefined, policy: Permissions, gat
     experimental: { continue_loop_on_deny: true },
     enabled_providers: [providerId],
     ...(model ? { model, small_model: model } : {}),
+    ...(access && mcp
+      ? {
+          mcp: mcpConfiguration({
+            servers: mcp.mcpServers,
+            variables: mcp.environment,
+            gatewayOrigin,
+            token: access.gateway.token,
+          }),
+        }
+      : {}),
     provider: access ? { [providerId]: provider(access, gatewayOrigin) } : {},
   }
 }
