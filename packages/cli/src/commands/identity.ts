@@ -129,6 +129,13 @@ export function addIdentityCommands(program: Command, env: NodeJS.ProcessEnv): v
       show(made, () => `${made.userId}\n`)
     })
   users
+    .command('remove')
+    .description('remove a user with their keys, memberships and sessions')
+    .argument('<user>', 'id or e-mail address')
+    .action(async (user: string) => {
+      show(await (await calls()).removeUser.mutate({ user }), () => 'Removed.\n')
+    })
+  users
     .command('list', { isDefault: true })
     .description('all users')
     .action(async () => {

@@ -71,5 +71,6 @@ export const createUserInput = z.strictObject({
     .max(128, 'must have at most 128 characters')
     .optional(),
 })
+export const removeUserInput = z.strictObject({ user })
 export const listUsersInput = z.strictObject({})
 export type UserView = { userId: string; name: string; email: string; createdAt: number }

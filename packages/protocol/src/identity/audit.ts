@@ -4,6 +4,7 @@ import { cursor, organizationId, wholeNumber } from '../cloud-agent/fields.ts'
 
 export const auditActions = [
   'user.created',
+  'user.removed',
   'user.signed_in',
   'key.created',
   'key.revoked',

@@ -22,7 +22,7 @@ export function createAdministration(deps: { database: Database; auth: Auth; cha
     organizations: createOrganizations(deps),
     githubInstallations: createGithubInstallations(deps),
     users: createUsers({
-      database,
+      ...deps,
       hashPassword: async (password) => (await auth.$context).password.hash(password),
     }),
     /** Of an organization for its admins; all of it for operators. */

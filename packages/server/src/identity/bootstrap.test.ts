@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { bootstrap } from './bootstrap.ts'
 import { testIdentity } from './testIdentity.ts'
 
@@ -50,6 +51,16 @@ describe('the first start', async () => {
     expect(await bootstrap({ auth, configuredKey: second })).toMatchObject({ apiKey: second })
     for (const key of [operator.apiKey, first, second]) expect(await who(key)).toBe(operator.userId)
     expect(await counts()).toMatchObject({ users: 1, keys: 3 })
+  })
+
+  test('a configured key that was revoked is not brought back by the next start', async () => {
+    const configuredKey = 'a-configured-key-0003'
+    await bootstrap({ auth, configuredKey })
+    const caller = await identity.authenticate(new Headers({ authorization: `Bearer ${configuredKey}` }))
+    const { id } = z.object({ id: z.string() }).parse(caller.proof.credential)
+    await identity.administration.keys.revoke(caller, id)
+    expect(await bootstrap({ auth, configuredKey })).not.toHaveProperty('apiKey')
+    await expect(who(configuredKey)).rejects.toThrow('not valid')
   })
 
   test.each(['short', 'with a space in it somewhere', 'looks.like.a-json-web-token'])(

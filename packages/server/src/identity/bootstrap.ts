@@ -4,10 +4,9 @@
  */
 import { apiKeyHash } from './apiKeys.ts'
 import type { Auth } from './auth.ts'
-import { operatorsOrganization } from './roles.ts'
+import { firstOperator, operatorsOrganization } from './roles.ts'
 
-/** Fixed, so that a later start finds them under whatever name and e-mail they have by then. */
-const operatorId = 'operator'
+const operatorId = firstOperator
 const organizationId = operatorsOrganization
 
 export type Bootstrapped = {

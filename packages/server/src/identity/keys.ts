@@ -1,6 +1,7 @@
 /**
  * API keys as people manage them. A key is shown once, when it is made; it may do no more than what made it, and a bot's
- * key administers nothing. Revoking is deleting, so a revoked key is one that never was.
+ * key administers nothing. A revoked key keeps its row, disabled and shown to nobody, so that no start adds the operator's
+ * configured key again that was revoked.
  */
 import { randomBytes } from 'node:crypto'
 import { type ApiKeyView, CorralError, type CreateApiKeyInput, type CreatedApiKey } from '@corral/protocol'
@@ -57,7 +58,7 @@ export function createKeys(deps: { database: Database; changed(): void }) {
       const rows = await orm
         .select()
         .from(apikey)
-        .where(eq(apikey.referenceId, userId))
+        .where(and(eq(apikey.referenceId, userId), eq(apikey.enabled, true)))
         .orderBy(asc(apikey.createdAt), asc(apikey.id))
       return { keys: rows.map(viewOf) }
     },
@@ -66,12 +67,19 @@ export function createKeys(deps: { database: Database; changed(): void }) {
     async revoke(caller: Authenticated, keyId: string): Promise<{ success: true }> {
       const any = await isOperator(orm, caller)
       await database.transaction(async (tx) => {
-        const [gone] = await tx.orm
-          .delete(apikey)
-          .where(and(eq(apikey.id, keyId), any ? undefined : eq(apikey.referenceId, caller.userId)))
+        const [revoked] = await tx.orm
+          .update(apikey)
+          .set({ enabled: false })
+          .where(
+            and(
+              eq(apikey.id, keyId),
+              eq(apikey.enabled, true),
+              any ? undefined : eq(apikey.referenceId, caller.userId),
+            ),
+          )
           .returning()
-        if (!gone) throw new CorralError('key_not_found')
-        const details = { name: gone.name, userId: gone.referenceId }
+        if (!revoked) throw new CorralError('key_not_found')
+        const details = { name: revoked.name, userId: revoked.referenceId }
         await recordAudit(tx, caller, { action: 'key.revoked', subject: keyId, details })
         tx.afterCommit(changed)
       })

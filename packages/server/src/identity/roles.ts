@@ -9,7 +9,9 @@ import type { Orm } from '../database/transaction.ts'
 import { authorizeRole } from './authorize.ts'
 import type { Caller } from './caller.ts'
 
+/** Fixed, so that a later start finds them under whatever name and e-mail address they have by then. */
 export const operatorsOrganization = 'corral'
+export const firstOperator = 'operator'
 
 /** Null for who is no member, and for an organization that is not there. By the index `member_user_organization`. */
 export async function roleIn(orm: Orm, userId: string, organizationId: string): Promise<OrganizationRole | null> {

@@ -1,17 +1,24 @@
-/** Users: made and listed by operators. Who may not ask learns nothing of who there is. */
-import { CorralError, type createUserInput, type UserView } from '@corral/protocol'
-import { asc, eq, or } from 'drizzle-orm'
+/** Users: made, listed and removed by operators. Who may not ask learns nothing of who there is. */
+import { CorralError, type createUserInput, invalidInput, type UserView } from '@corral/protocol'
+import { asc, eq, inArray, or } from 'drizzle-orm'
 import type { z } from 'zod'
-import { account, user } from '../database/identityTables.ts'
+import { account, apikey, member, organization, user } from '../database/identityTables.ts'
 import type { Database, Orm } from '../database/transaction.ts'
 import { recordAudit } from './audit.ts'
 import type { Authenticated } from './caller.ts'
-import { isOperator, requireOperator } from './roles.ts'
+import { firstOperator, isOperator, requireOperator, roleOf } from './roles.ts'
 
 type UserRow = typeof user.$inferSelect
 
-export function createUsers(deps: { database: Database; hashPassword(password: string): Promise<string> }) {
-  const { database, hashPassword } = deps
+/** Ends and deletes every session of a user. */
+type RemoveSessionsOf = (userId: string, by: Authenticated) => Promise<void>
+
+export function createUsers(deps: {
+  database: Database
+  hashPassword(password: string): Promise<string>
+  changed(): void
+}) {
+  const { database, hashPassword, changed } = deps
   return {
     async create(caller: Authenticated, input: z.output<typeof createUserInput>): Promise<UserView> {
       const { name, email, password } = input
@@ -34,11 +41,50 @@ export function createUsers(deps: { database: Database; hashPassword(password: s
       })
     },
 
+    /** With their keys, sign-ins, memberships and sessions. The first operator stays, whom every start looks for. */
+    async remove(caller: Authenticated, named: string, removeSessionsOf: RemoveSessionsOf): Promise<{ success: true }> {
+      await requireOperator(database.orm, caller)
+      const found = await findUser(database.orm, named)
+      if (!found) throw new CorralError('user_not_found')
+      const { id, name, email } = found
+      if (id === caller.userId) throw invalidInput('user', 'may not be yourself')
+      if (id === firstOperator) throw invalidInput('user', 'may not be the first operator')
+      await requireOtherOwners(database.orm, id)
+      await removeSessionsOf(id, caller)
+      await database.transaction(async (tx) => {
+        await requireOtherOwners(tx.orm, id)
+        await tx.orm.delete(apikey).where(eq(apikey.referenceId, id))
+        const gone = await tx.orm.delete(user).where(eq(user.id, id)).returning()
+        if (gone.length === 0) throw new CorralError('user_not_found')
+        await recordAudit(tx, caller, { action: 'user.removed', subject: id, details: { name, email } })
+        tx.afterCommit(changed)
+      })
+      // What they started while we were at it.
+      await removeSessionsOf(id, caller)
+      return { success: true }
+    },
+
     async list(caller: Authenticated): Promise<{ users: UserView[] }> {
       await requireOperator(database.orm, caller)
       const rows = await database.orm.select().from(user).orderBy(asc(user.createdAt), asc(user.id))
       return { users: rows.map(viewOf) }
     },
+  }
+}
+
+/** Under the locks of their organizations, if this is a transaction, so that two owners are not removed at once. */
+async function requireOtherOwners(orm: Orm, userId: string): Promise<void> {
+  const theirs = orm.select({ id: member.organizationId }).from(member).where(eq(member.userId, userId))
+  await orm.select().from(organization).where(inArray(organization.id, theirs)).orderBy(organization.id).for('update')
+  const rows = await orm.select().from(member).where(inArray(member.organizationId, theirs))
+  const owners = rows.filter(({ role }) => roleOf(role) === 'owner')
+  for (const { organizationId } of owners.filter((owner) => owner.userId === userId)) {
+    const others = owners.filter((owner) => owner.organizationId === organizationId && owner.userId !== userId)
+    if (others.length === 0) {
+      throw new CorralError('last_owner', {
+        sentence: `They are the last owner of organization ${organizationId}; make another one first.`,
+      })
+    }
   }
 }
 

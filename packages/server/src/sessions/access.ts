@@ -50,3 +50,17 @@ export async function lockOwned(tx: Tx, caller: Caller, id: SessionId): Promise<
   if (!locked) throw new CorralError('session_not_found')
   return findOwned(tx.orm, caller, { sessionId: id })
 }
+
+/** The same whosever it is, for who removes its user. Null when it is gone. */
+export async function lockLiving(tx: Tx, id: SessionId): Promise<typeof session.$inferSelect | null> {
+  await tx.orm
+    .select({ id: sessionHead.sessionId })
+    .from(sessionHead)
+    .where(eq(sessionHead.sessionId, id))
+    .for('no key update')
+  const [row] = await tx.orm
+    .select()
+    .from(session)
+    .where(and(eq(session.id, id), ne(session.state, 'deleted')))
+  return row ?? null
+}

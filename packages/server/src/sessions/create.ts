@@ -67,6 +67,7 @@ export function createSessions(deps: {
     result: reads.result,
     interrupt: endings.interrupt,
     remove: endings.remove,
+    removeAllOf: endings.removeAllOf,
     answerQuestion: answers.answerQuestion,
     rejectQuestion: answers.rejectQuestion,
     answerPermission: answers.answerPermission,

@@ -3,7 +3,7 @@
  * a sandbox is ended after it, by the reconciler. Neither can fail because there is nothing to do.
  */
 import { CorralError, type ExecutionId, type InterruptResult, type SessionId } from '@corral/protocol'
-import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
 import { execution, gatewayToken, session } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
@@ -11,7 +11,7 @@ import { recordAudit } from '../identity/audit.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import type { NewEvent } from '../log/types.ts'
-import { lockOwned } from './access.ts'
+import { lockLiving, lockOwned } from './access.ts'
 import { settle } from './settle.ts'
 
 export function createEndings(deps: {
@@ -45,6 +45,14 @@ export function createEndings(deps: {
     return open.map((row) => row.id)
   }
 
+  /** The session's head is locked, and it is known who may. */
+  async function bury(tx: Tx, by: Caller, { id, organizationId }: typeof session.$inferSelect): Promise<void> {
+    await settleAll(tx, id)
+    await tx.orm.update(session).set({ state: 'deleted', deletedAt: sql`now()` }).where(eq(session.id, id))
+    await tx.orm.delete(gatewayToken).where(eq(gatewayToken.sessionId, id))
+    await recordAudit(tx, by, { action: 'session.deleted', subject: id, organizationId })
+  }
+
   return {
     async interrupt(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<InterruptResult> {
       const interrupted = await database.transaction(async (tx) => {
@@ -73,14 +81,26 @@ export function createEndings(deps: {
     async remove(caller: Caller, id: SessionId): Promise<void> {
       const removed = await database.transaction(async (tx) => {
         const row = await lockOwned(tx, caller, id).catch(nullIfNotFound)
-        if (row === null) return false
-        await settleAll(tx, id)
-        await tx.orm.update(session).set({ state: 'deleted', deletedAt: sql`now()` }).where(eq(session.id, id))
-        await tx.orm.delete(gatewayToken).where(eq(gatewayToken.sessionId, id))
-        await recordAudit(tx, caller, { action: 'session.deleted', subject: id, organizationId: row.organizationId })
-        return true
+        if (row !== null) await bury(tx, caller, row)
+        return row !== null
       })
       if (removed) deps.deleted(id)
+    },
+
+    async removeAllOf(userId: string, by: Caller): Promise<void> {
+      // By the index `session_owner`.
+      const theirs = await database.orm
+        .select({ id: session.id })
+        .from(session)
+        .where(and(eq(session.userId, userId), ne(session.state, 'deleted')))
+      for (const { id } of theirs) {
+        const removed = await database.transaction(async (tx) => {
+          const row = await lockLiving(tx, id)
+          if (row !== null) await bury(tx, by, row)
+          return row !== null
+        })
+        if (removed) deps.deleted(id)
+      }
     },
   }
 }

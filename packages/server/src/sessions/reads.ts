@@ -97,6 +97,8 @@ export function createReads(deps: {
         await new Promise((resolve) => setTimeout(resolve, Math.min(resultPollMs, deadline - performance.now())))
         row = await findExecution(orm, id, executionId)
       }
+      // Access may have ended while we waited.
+      if (waitMs > 0) await findOwned(orm, caller, { sessionId: id })
       return resultOf(orm, owner, row)
     },
 

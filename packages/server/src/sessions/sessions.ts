@@ -73,6 +73,8 @@ export type Sessions = {
   interrupt(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<InterruptResult>
   /** Absent, deleted or not the caller's: the same answer. */
   remove(caller: Caller, id: SessionId): Promise<void>
+  /** Every session of a user who is removed, by an operator. The one call that asks nothing about who may. */
+  removeAllOf(userId: string, by: Caller): Promise<void>
   /**
    * Records the answer to an open ask; it goes to the agent after that. First answer wins: the same again succeeds,
    * another is `already_answered`; without a use for any, `no_longer_open`. What does not fit is `invalid_input`.

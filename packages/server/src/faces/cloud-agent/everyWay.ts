@@ -105,6 +105,7 @@ export const procedures: Record<string, Row> = {
   unlinkGithubInstallation: { demands: 'admin', about: 'caller', input: () => ({ installationId: 1, user: 'x' }) },
   listGithubInstallations: { ...administered, input: ({ organizationId }) => ({ organizationId }) },
   createUser: { demands: 'admin', about: 'caller', input: () => ({ name: 'Some', email: 'some@example.com' }) },
+  removeUser: { demands: 'admin', about: 'caller', input: () => ({ user: 'nobody' }) },
   listUsers: { demands: 'admin', about: 'caller', input: () => ({}) },
   listAudit: { ...administered, input: ({ organizationId }) => ({ organizationId }) },
 }

@@ -133,7 +133,7 @@ export function createRouter(options: {
       .input(getTimingInput)
       .query(({ ctx, input }) => sessions.timing(ctx.caller, namedSession(input), input.executionId)),
 
-    ...identityProcedures(kinds, administration),
+    ...identityProcedures(kinds, administration, sessions),
     ...callbackProcedures(kinds, options),
     getNetworkLog: reads
       .input(getNetworkLogInput)

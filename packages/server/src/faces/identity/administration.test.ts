@@ -66,6 +66,8 @@ describe('a key', () => {
       await call.createApiKey.mutate({ name: 'b' }),
     ]
     await call.revokeApiKey.mutate({ keyId: revoked.keyId })
+    expect(await reasonOf(call.revokeApiKey.mutate({ keyId: revoked.keyId }))).toBe('key_not_found')
+    expect((await call.listApiKeys.query({})).keys.map(({ keyId }) => keyId)).not.toContain(revoked.keyId)
     await pool.query('update apikey set expires_at = now() where id = $1', [ended.keyId])
     for (const { key } of [revoked, ended])
       expectRefusal(await face.query('listSessions', {}, bearer(key)), 'unauthorized')
@@ -136,6 +138,50 @@ describe('a user', () => {
     expect(await reasonOf(call.listUsers.query({}))).toBe('operator_required')
     expect(await reasonOf(call.createOrganization.mutate({ name: 'Evil', slug: 'evil' }))).toBe('operator_required')
     expect(await reasonOf(call.listAudit.query({}))).toBe('operator_required')
+  })
+})
+
+describe('a user who is removed', () => {
+  test('is gone with keys, memberships and sessions, and what they did stays told', async () => {
+    const [owner, person] = [await newPerson(), await newPerson()]
+    const organizationId = await newOrganization(owner)
+    await owner.call.addMember.mutate({ organizationId, user: person.userId, role: 'member' })
+    await person.call.start.mutate(preparation)
+    await person.call.start.mutate({ ...preparation, kilocodeOrganizationId: organizationId })
+    await owner.call.removeMember.mutate({ organizationId, user: person.userId })
+    await person.call.createApiKey.mutate({ name: 'mine' })
+    expect(await reasonOf(owner.call.removeUser.mutate({ user: person.userId }))).toBe('operator_required')
+
+    await operator.removeUser.mutate({ user: person.userId })
+    expectRefusal(await face.query('listSessions', {}, bearer(person.apiKey)), 'unauthorized')
+    expectRefusal(await face.query('listSessions', {}, bearer(await signedToken(person.userId))), 'unauthorized')
+    const { rows: left } = await pool.query(
+      `select (select count(*) from apikey where reference_id = $1) as keys,
+              (select count(*) from session where user_id = $1 and state <> 'deleted') as sessions,
+              (select count(*) from execution join session on session.id = session_id
+               where user_id = $1 and execution.state <> 'interrupted') as executions,
+              (select count(*) from audit_log where user_id = $1) as deeds`,
+      [person.userId],
+    )
+    expect(left).toEqual([{ keys: 0, sessions: 0, executions: 0, deeds: 1 }])
+    const { entries } = await operator.listAudit.query({ limit: 3 })
+    expect(entries.map(({ action, userId }) => [action, userId])).toEqual([
+      ['user.removed', face.operator.userId],
+      ['session.deleted', face.operator.userId],
+      ['session.deleted', face.operator.userId],
+    ])
+    expect(await reasonOf(operator.removeUser.mutate({ user: person.userId }))).toBe('user_not_found')
+  })
+
+  test('is not the last owner of an organization, nor oneself, nor the operator whom every start looks for', async () => {
+    const [owner, second] = [await newPerson(), await newPerson()]
+    const organizationId = await newOrganization(owner)
+    expect(await reasonOf(operator.removeUser.mutate({ user: owner.userId }))).toBe('last_owner')
+    expect(await reasonOf(operator.removeUser.mutate({ user: face.operator.userId }))).toBe('invalid_input')
+    await operator.addMember.mutate({ organizationId: 'corral', user: second.userId, role: 'admin' })
+    expect(await reasonOf(second.call.removeUser.mutate({ user: face.operator.userId }))).toBe('invalid_input')
+    await owner.call.addMember.mutate({ organizationId, user: second.userId, role: 'owner' })
+    expect(await reasonOf(operator.removeUser.mutate({ user: owner.userId }))).toBe('allowed')
   })
 })
 

@@ -12,14 +12,17 @@ import {
   listUsersInput,
   memberInput,
   memberRoleInput,
+  removeUserInput,
   revokeApiKeyInput,
 } from '@corral/protocol'
 import type { Administration } from '../../identity/administration.ts'
+import type { Sessions } from '../../sessions/sessions.ts'
 import type { Procedures } from '../cloud-agent/procedures.ts'
 
 export function identityProcedures(
   { reads, administers }: Pick<Procedures, 'reads' | 'administers'>,
   { keys, organizations, githubInstallations, users, audit }: Administration,
+  sessions: Pick<Sessions, 'removeAllOf'>,
 ) {
   return {
     createApiKey: administers.input(createApiKeyInput).mutation(({ ctx, input }) => keys.create(ctx.caller, input)),
@@ -53,6 +56,9 @@ export function identityProcedures(
       .query(({ ctx, input }) => githubInstallations.list(ctx.caller, input)),
 
     createUser: administers.input(createUserInput).mutation(({ ctx, input }) => users.create(ctx.caller, input)),
+    removeUser: administers
+      .input(removeUserInput)
+      .mutation(({ ctx, input }) => users.remove(ctx.caller, input.user, sessions.removeAllOf)),
     listUsers: administers.input(listUsersInput).query(({ ctx }) => users.list(ctx.caller)),
     listAudit: administers.input(listAuditInput).query(({ ctx, input }) => audit(ctx.caller, input)),
   }
