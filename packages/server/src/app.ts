@@ -17,6 +17,7 @@ import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
 import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.ts'
 import { identityFace } from './faces/identity/routes.ts'
+import { operatorFace } from './faces/operator/routes.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
 import { restDoor } from './gateway/restPolicy.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
@@ -24,6 +25,8 @@ import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
 import { hasCode } from './host/systemError.ts'
 import type { Identity } from './identity/identity.ts'
 import { createLog } from './log/log.ts'
+import { createMetrics } from './metrics/metrics.ts'
+import type { Now } from './metrics/now.ts'
 import { createOutboundPolicy } from './outbound/policy.ts'
 import type { Driver } from './sandboxes/driver.ts'
 import { createFleet, type Fleet } from './sandboxes/fleet.ts'
@@ -56,13 +59,14 @@ export type App = {
 export function createApp(deps: {
   config: Config
   database: Database
-  term: Pick<Term, 'sinceOutageMs'>
+  term: Pick<Term, 'current' | 'sinceOutageMs'>
   identity: Identity
   driver: Driver
   agents: AgentStore
   envelopes: Envelopes
   /** A session will ask for the scripted model; it starts while the agent does. */
   wantScriptedModel(): void
+  gatewayFigures: Now['gateway']
   places: { doorsFolder: string; serverSocket: string; supervisorBundle: string; nodeBinary: string }
   logger: Logger
 }): App {
@@ -92,10 +96,19 @@ export function createApp(deps: {
   const callbacks = createCallbacks({
     ...{ database, sealing, outbound, timers, logger, version },
     report: reportOf,
+    attempted: (outcome) => metrics.callbackAttempted(outcome),
+  })
+  const metrics = createMetrics({
+    pool: database.pool,
+    viewers: () => stream.viewers(),
+    links: () => links.count(),
+    gateway: deps.gatewayFigures,
+    logger,
   })
   const log = createLog({
     database,
-    sink: deathPoints.sink(createSink({ timers, callbacks: callbacks.owe, wake: wakeSessions })),
+    sink: metrics.watching(deathPoints.sink(createSink({ timers, callbacks: callbacks.owe, wake: wakeSessions }))),
+    observer: metrics.log,
     redact: (id, events) => redactors.known(id)?.events(events) ?? events,
     logger,
   })
@@ -204,10 +217,15 @@ export function createApp(deps: {
     allowedOrigins: config.allowedOrigins,
   })
   const http = new Hono()
-  http.get('/ready', async (c) => {
-    const ready = await answersWithin(database, 2_000)
-    return ready ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503)
-  })
+  http.route(
+    '/',
+    operatorFace({
+      isReady: async () => deps.term.current() !== null && (await answersWithin(database, 2_000)),
+      metrics: metrics.text,
+      internalApiSecret: config.internalApiSecret,
+      logger,
+    }),
+  )
   http.get('/stream', answerWithoutUpgrade)
   http.route('/', identityFace({ signIn: identity.signIn, logger }))
   http.route(

@@ -16,6 +16,7 @@ import { createDatabase } from './database/transaction.ts'
 import { createAuth } from './identity/auth.ts'
 import { bootstrap } from './identity/bootstrap.ts'
 import { createIdentity } from './identity/identity.ts'
+import type { Now } from './metrics/now.ts'
 import type { Driver } from './sandboxes/driver.ts'
 import { createEnvelopes } from './secrets/envelopes.ts'
 import { supervisorBundle } from './supervisors/bundle.ts'
@@ -38,6 +39,7 @@ export async function startEngine(deps: {
   soleServer: boolean
   doorsFolder: string
   wantScriptedModel(): void
+  gatewayFigures: Now['gateway']
   logger: Logger
 }): Promise<Engine> {
   const { config, pool, doorsFolder, logger } = deps
@@ -61,6 +63,7 @@ export async function startEngine(deps: {
       envelopes: await createEnvelopes({ privateKeyPem: config.envelopeKey }),
       agents: createAgentStore({ folder: config.agentsFolder }),
       wantScriptedModel: deps.wantScriptedModel,
+      gatewayFigures: deps.gatewayFigures,
       places: {
         doorsFolder,
         serverSocket: join(doorsFolder, 'server.sock'),

@@ -60,6 +60,7 @@ export async function up(config: Config, logger: Logger, env: NodeJS.ProcessEnv)
       soleServer: embedded !== null,
       doorsFolder: join(run, 'doors'),
       wantScriptedModel,
+      gatewayFigures: processes.gateway.health,
       logger,
     })
     cleanups.push(engine.close)

@@ -32,6 +32,7 @@ export function createCallbacks(deps: {
   outbound: OutboundPolicy
   resolve?: Resolve
   report: DeliveryDependencies['report']
+  attempted?: DeliveryDependencies['attempted']
   timers: Timers
   logger: Logger
   version: string

@@ -25,6 +25,8 @@ export type DeliveryDependencies = {
   send: SendAttempt
   /** How an execution that has ended did so; null when it is gone. */
   report(orm: Orm, executionId: CallbackRow['executionId']): Promise<ExecutionReport | null>
+  /** For figures. */
+  attempted?: ((outcome: AttemptOutcome) => void) | undefined
   timers: Timers
   logger: Logger
 }
@@ -102,6 +104,7 @@ export function createDeliveries(deps: DeliveryDependencies): Reconciler {
         })
         .where(eq(callback.id, row.id))
     })
+    deps.attempted?.(outcome)
     const { id: deliveryId, sessionId, executionId } = row
     const { origin } = new URL(target.url)
     logger.info(

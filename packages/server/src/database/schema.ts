@@ -496,6 +496,7 @@ export const callback = pgTable(
     uniqueIndex('callback_execution').on(t.executionId),
     uniqueIndex('callback_session').on(t.sessionId, t.number),
     index('callback_due').on(t.wakeAt).where(sql`wake_at is not null`),
+    index('callback_open').on(t.state).where(sql`state in ('waiting', 'pending')`),
     check('callback_state', sql`${t.state} in ('waiting', 'pending', 'delivered', 'dead')`),
     check('callback_body', sql`(${t.body} is null) = (${t.state} = 'waiting')`),
     check('callback_attempts', sql`${t.attemptsLeft} >= 0`),

@@ -8,6 +8,8 @@ import type { Logger } from 'pino'
 import { refuseGit } from './answers.ts'
 
 export type CallFace = {
+  /** For figures. */
+  kind: 'models' | 'git' | 'rest'
   /** `path`: as it was sent, without the query. */
   serves(path: string): boolean
   answer(request: IncomingMessage, response: ServerResponse): Promise<void>
@@ -17,6 +19,8 @@ export type CallServer = {
   server: Server
   /** Calls that run now. */
   active(): number
+  /** How many have ended, by kind and by the class of their status; `broken` without an end of the answer. */
+  ended(): { kind: string; outcome: string; count: number }[]
   /** Once those that run now have ended, their rows and log lines written. */
   settled(): Promise<unknown>
 }
@@ -30,6 +34,7 @@ export function createCallServer(deps: {
 }): CallServer {
   const { faces, silenceMs, log } = deps
   const active = new Set<Promise<void>>()
+  const ended = new Map<string, { kind: string; outcome: string; count: number }>()
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = pathOf(request)
@@ -37,6 +42,7 @@ export function createCallServer(deps: {
     if (!face)
       return refuseGit(response, 404, 'there is nothing at this path; the gateway serves models, git and the web.')
     try {
+      response.once('close', () => note(face.kind, response))
       await face.answer(request, response)
     } catch (error) {
       // A client that goes away while it sends is nobody's fault.
@@ -44,6 +50,13 @@ export function createCallServer(deps: {
       if (response.headersSent) response.destroy()
       else refuseGit(response, 500, 'the gateway could not do this; try again.')
     }
+  }
+
+  function note(kind: CallFace['kind'], response: ServerResponse): void {
+    const outcome = response.writableFinished ? `${Math.floor(response.statusCode / 100)}xx` : 'broken'
+    const known = ended.get(`${kind} ${outcome}`)
+    if (known) known.count++
+    else ended.set(`${kind} ${outcome}`, { kind, outcome, count: 1 })
   }
 
   const server = createServer((request, response) => {
@@ -65,7 +78,12 @@ export function createCallServer(deps: {
   server.requestTimeout = 0
   server.timeout = silenceMs
 
-  return { server, active: () => active.size, settled: () => Promise.allSettled(active) }
+  return {
+    server,
+    active: () => active.size,
+    ended: () => [...ended.values()],
+    settled: () => Promise.allSettled(active),
+  }
 }
 
 const pathOf = ({ url = '' }: IncomingMessage): string => url.split('?', 1)[0] ?? ''

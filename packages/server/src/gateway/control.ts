@@ -18,6 +18,8 @@ const healthSchema = z.object({
   ownsDoor: z.boolean(),
   /** Calls that run now. */
   activeCalls: z.number(),
+  /** Those that have ended since it was started. */
+  calls: z.array(z.object({ kind: z.string(), outcome: z.string(), count: z.number() })).default([]),
 })
 export type GatewayHealth = z.infer<typeof healthSchema>
 

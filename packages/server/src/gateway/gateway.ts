@@ -109,6 +109,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
       ...{ pid: process.pid, version: config.version, startedAt, state },
       ownsDoor: await door.isOurs(),
       activeCalls: calls.active(),
+      calls: calls.ended(),
     }),
     drain: () => void drain().catch(failed),
   })

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { startDetached, stopDetached } from '../host/detached.ts'
-import { gatewayHealth } from './control.ts'
+import { type GatewayHealth, gatewayHealth } from './control.ts'
 import type { GatewaySettings } from './gatewayConfig.ts'
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
@@ -21,6 +21,8 @@ export type GatewayProcess = {
   launch(): Promise<{ ready: Promise<void> }>
   /** Resolves once a gateway with this configuration answers. Who asks while one is being started waits for that one. */
   ensure(): Promise<void>
+  /** What it says of itself now; null when it does not run. */
+  health(): Promise<GatewayHealth | null>
   /** False when it did not run. */
   stop(): Promise<boolean>
 }
@@ -113,6 +115,7 @@ export function createGatewayProcess(options: {
       const { ready } = await launchOnce()
       await ready
     },
+    health: () => gatewayHealth(controlSocket),
     stop: () => stopDetached(pidFile, stopGraceMs),
   }
 }

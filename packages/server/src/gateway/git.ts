@@ -108,7 +108,7 @@ export function createGit(deps: {
     return remote(decision, second.credential, passage)
   }
 
-  return { serves: (path) => path.startsWith('/git/'), answer }
+  return { kind: 'git', serves: (path) => path.startsWith('/git/'), answer }
 }
 
 function refuse(response: ServerResponse, status: number, sentence: string): Entry {

@@ -108,6 +108,7 @@ export function createModels(deps: {
   }
 
   return {
+    kind: 'models',
     serves: (path) => path === '/v1/models' || path in endpoints,
     async answer(request, response) {
       const [path = '', query] = (request.url ?? '').split('?', 2)

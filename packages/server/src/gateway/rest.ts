@@ -133,7 +133,7 @@ export function createRest(deps: {
     return { status, contentType: answered.headers['content-type']?.toString() ?? 'application/json', body: read }
   }
 
-  return { serves: (path) => path.startsWith('/api/'), answer }
+  return { kind: 'rest', serves: (path) => path.startsWith('/api/'), answer }
 }
 
 type HostRequest = { method: 'GET' | 'POST' | 'PATCH' | 'PUT'; url: string; body: Buffer | null; signal: AbortSignal }

@@ -15,7 +15,7 @@ import { lastSeqs } from './heads.ts'
 import { createHub } from './hub.ts'
 import { numbersOfKeys } from './insert.ts'
 import { readPage } from './replay.ts'
-import type { LogSink, Redact } from './types.ts'
+import type { LogObserver, LogSink, Redact } from './types.ts'
 import { createWriter } from './writer.ts'
 
 export type Log = {
@@ -39,7 +39,13 @@ export type Log = {
   close(): Promise<void>
 }
 
-export function createLog(options: { database: Database; sink: LogSink; redact: Redact; logger: Logger }): Log {
+export function createLog(options: {
+  database: Database
+  sink: LogSink
+  redact: Redact
+  logger: Logger
+  observer?: LogObserver
+}): Log {
   const { pool } = options.database
   const hub = createHub({ heads: (sessions) => lastSeqs(pool, sessions), logger: options.logger })
   const writer = createWriter({ ...options, publish: hub.publish })

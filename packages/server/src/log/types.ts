@@ -49,3 +49,11 @@ export type LogSink = {
  * keys; gives back as many events as it was given, in their order.
  */
 export type Redact = <E extends { data: unknown }>(session: SessionId, events: readonly E[]) => readonly E[]
+
+/** Told of what the log does, for figures. Must not throw. */
+export type LogObserver = {
+  /** A supervisor's frame is on disk and acknowledged, so long after it came. */
+  appended(ms: number): void
+  /** A batch of so many events was committed. */
+  committed(events: number): void
+}

@@ -15,7 +15,7 @@ import { commitBatch } from './batch.ts'
 import { isConflict, isPassing } from './fault.ts'
 import { type Incoming, readIncoming, rejected } from './incoming.ts'
 import { type Batch, createQueue, type Portion } from './queue.ts'
-import type { LogSink, StoredEvent } from './types.ts'
+import type { LogObserver, LogSink, StoredEvent } from './types.ts'
 
 /** The numbers of a frame do not follow those of the log; the link it came on is to be closed. */
 export class HoleError extends Error {
@@ -52,9 +52,10 @@ export function createWriter(options: {
   database: Database
   sink: LogSink
   logger: Logger
+  observer?: LogObserver
   publish(events: readonly StoredEvent[]): void
 }): Writer {
-  const { logger } = options
+  const { logger, observer } = options
   const queue = createQueue()
   const passedOver = new Map<SessionId, number>()
   const waiting = new Map<SessionId, Promise<void>>()
@@ -100,6 +101,7 @@ export function createWriter(options: {
     if (batch.size === 0) return 'moved'
     try {
       const results = await commitBatch(options, batch, attempt.waitMs)
+      observer?.committed(eventsIn(batch))
       let progress: Progress = 'stuck'
       for (const [session, portions] of batch) {
         const result = results.get(session)
@@ -200,6 +202,7 @@ export function createWriter(options: {
       const incoming = readIncoming(frame)
       report(frame.session, incoming)
       const { session, epoch, from } = frame
+      const offeredAt = performance.now()
       return new Promise((resolve, reject) => {
         queue.add({
           session,
@@ -207,7 +210,10 @@ export function createWriter(options: {
           incoming,
           dropped: droppedBefore(frame),
           settled: 0,
-          ack: () => resolve({ epoch, n: from + incoming.length - 1 }),
+          ack() {
+            observer?.appended(performance.now() - offeredAt)
+            resolve({ epoch, n: from + incoming.length - 1 })
+          },
           fail: reject,
         })
         start()
@@ -219,6 +225,12 @@ export function createWriter(options: {
       await Promise.all([rounds, ...waiting.values()])
     },
   }
+}
+
+function eventsIn(batch: Batch): number {
+  let events = 0
+  for (const portions of batch.values()) for (const portion of portions) events += portion.events.length
+  return events
 }
 
 /** An `events_dropped` at the head of a frame stands for the numbers right before it. */

@@ -19,6 +19,8 @@ import { type Link, serveLink } from './link.ts'
 export type Links = {
   /** The sandbox's link, once it has said hello. */
   of(sandboxId: SandboxId): Link | null
+  /** How many have said hello. */
+  count(): number
   /** Since the last word of its supervisor, on whatever link; Infinity when there was none. */
   silentForMs(sandboxId: SandboxId): number
   /** For how long links have been accepted here. */
@@ -116,6 +118,7 @@ export function createLinks(options: {
 
   return {
     of: (sandboxId) => open.get(sandboxId) ?? null,
+    count: () => open.size,
     silentForMs(sandboxId) {
       const seenAt = open.get(sandboxId)?.lastSeenAt ?? lastSeenAt.get(sandboxId)
       return seenAt === undefined ? Number.POSITIVE_INFINITY : performance.now() - seenAt

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { session, sessionHead } from '../database/schema.ts'
 import { createDatabase, type Database } from '../database/transaction.ts'
 import { createLog, type Log } from '../log/log.ts'
-import type { LogSink, Redact } from '../log/types.ts'
+import type { LogObserver, LogSink, Redact } from '../log/types.ts'
 
 /** Stores what a supervisor sends as it is; keeps no transcript. */
 export const bareSink: LogSink = {
@@ -21,7 +21,7 @@ export type LogUnderTest = { log: Log; database: Database }
 /** Holds the term of the database, and opens a log on it. */
 export async function openLog(
   pool: Pool,
-  options: { sink?: Partial<LogSink>; redact?: Redact } = {},
+  options: { sink?: Partial<LogSink>; redact?: Redact; observer?: LogObserver } = {},
 ): Promise<LogUnderTest> {
   await pool.query(`insert into server (term, until) values (1, 'infinity') on conflict do nothing`)
   const database = createDatabase({ pool, term: () => 1 })
@@ -30,6 +30,7 @@ export async function openLog(
     sink: { ...bareSink, ...options.sink },
     redact: options.redact ?? ((_session, events) => events),
     logger: pino({ level: 'silent' }),
+    ...(options.observer && { observer: options.observer }),
   })
   return { log, database }
 }

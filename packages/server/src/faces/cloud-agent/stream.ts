@@ -27,6 +27,8 @@ import { type StreamTimers, serveViewer, type Viewer } from './viewer.ts'
 export type Stream = {
   /** Listener of an HTTP server's `upgrade`; answers every upgrade that it gets. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** How many are open. */
+  viewers(): number
   /** Refuses new viewers and ends the live ones, which come back elsewhere. Returns after 2 s at the latest. */
   close(): Promise<void>
 }
@@ -134,6 +136,7 @@ export function createStream(options: {
   }
 
   return {
+    viewers: () => viewers.size,
     handleUpgrade(message, socket, head) {
       const ignore = () => socket.destroy()
       socket.on('error', ignore)

@@ -1,0 +1,1 @@
+CREATE INDEX "callback_open" ON "callback" USING btree ("state") WHERE state in ('waiting', 'pending');
