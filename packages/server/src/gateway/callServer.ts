@@ -9,7 +9,7 @@ import { refuseGit } from './answers.ts'
 
 export type CallFace = {
   /** For figures. */
-  kind: 'models' | 'git' | 'rest'
+  kind: 'models' | 'git' | 'rest' | 'mcp' | 'web'
   /** `path`: as it was sent, without the query. */
   serves(path: string): boolean
   answer(request: IncomingMessage, response: ServerResponse): Promise<void>

@@ -137,7 +137,7 @@ export function createMcp(deps: {
     return { status, ...(await relay(shown, response, { signal })) }
   }
 
-  return { serves: isMcpPath, answer }
+  return { kind: 'mcp', serves: isMcpPath, answer }
 }
 
 /** The server may name a place by its path or in full; one of another host cannot be called through the door. */

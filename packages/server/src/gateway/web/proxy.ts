@@ -135,7 +135,7 @@ export function createWebProxy(deps: {
     }
   }
 
-  return { face: { serves: (path) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path), answer }, tunnel }
+  return { face: { kind: 'web', serves: (path) => /^[a-z][a-z0-9+.-]*:\/\//i.test(path), answer }, tunnel }
 }
 
 /** Undefined where it is no `host:port`. A name keeps no dot at its end: the same host must have one name. */
