@@ -102,8 +102,12 @@ function lineOf(event: Envelope): string | null {
     case 'interrupted':
       return color('yellow', '■ stopped')
     case 'finalization': {
-      const { kind, success, skipped, commitHash, branch, message } = event.data
-      const what = skipped ? `skipped (${skipped})` : success ? (commitHash ?? branch ?? 'done') : (message ?? 'failed')
+      const { kind, success, skipped, url, commitHash, branch, message } = event.data
+      const what = skipped
+        ? `skipped (${skipped})`
+        : success
+          ? (url ?? commitHash ?? branch ?? 'done')
+          : (message ?? 'failed')
       return color(success ? 'green' : 'yellow', `${success ? '✔' : '!'} ${kind}: ${oneLine(what)}`)
     }
     case 'complete':

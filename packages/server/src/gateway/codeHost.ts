@@ -26,6 +26,8 @@ const known: Readonly<Record<string, { kind: HostKind; api: string }>> = {
   'github.com': { kind: 'github', api: 'https://api.github.com' },
   'gitlab.com': { kind: 'gitlab', api: 'https://gitlab.com/api/v4' },
 }
+/** The GitHub App is one of this host, wherever its `api` is. */
+export const githubAppHost = 'github.com'
 /** Where a host of one's own has its interface. */
 const apiPath = { github: '/api/v3', gitlab: '/api/v4' } as const satisfies Record<HostKind, string>
 

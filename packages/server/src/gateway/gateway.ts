@@ -14,12 +14,12 @@ import { createOutboundPolicy } from '../outbound/policy.ts'
 import { createEnvelopes } from '../secrets/envelopes.ts'
 import { createSealing } from '../secrets/sealing.ts'
 import { createCallServer } from './callServer.ts'
-import { codeHostOf } from './codeHost.ts'
+import { codeHostOf, githubAppHost } from './codeHost.ts'
 import { createControlServer, drainGateway } from './control.ts'
 import type { GatewayConfig, GatewayTimeouts } from './gatewayConfig.ts'
 import { createGit } from './git.ts'
 import { createGitCredentials } from './gitCredentials.ts'
-import { createGithubApp, githubAppHost } from './githubApp.ts'
+import type { GithubApp } from './githubApp.ts'
 import { createGitLocal } from './gitLocal.ts'
 import { createGitRemote } from './gitRemote.ts'
 import { createGrants } from './grants.ts'
@@ -64,14 +64,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
   const sealing = createSealing({ key: Buffer.from(config.sealKey, 'base64') })
   const credentials = createGitCredentials({
     openTokens: createOpenGitTokens(sealing),
-    app: config.githubApp
-      ? createGithubApp({
-          ...config.githubApp,
-          api: codeHostOf(githubAppHost, config).api ?? '',
-          cache: createTokenCache({ pool, sealing, keepMs: installationTokenMs }),
-          log,
-        })
-      : null,
+    app: config.githubApp ? await githubApp(config.githubApp) : null,
   })
   const openMcp = createOpenSessionMcp({
     pool,
@@ -101,6 +94,13 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
       web.face,
     ],
   })
+
+  /** Loaded where there is one: its library is memory that no other gateway needs. */
+  async function githubApp(app: NonNullable<GatewayConfig['githubApp']>): Promise<GithubApp> {
+    const { createGithubApp } = await import('./githubApp.ts')
+    const cache = createTokenCache({ pool, sealing, keepMs: installationTokenMs })
+    return createGithubApp({ ...app, api: codeHostOf(githubAppHost, config).api ?? '', cache, log })
+  }
 
   let state: 'serving' | 'draining' = 'serving'
   const ended = Promise.withResolvers<void>()

@@ -3,9 +3,9 @@
  * that host, else none. It is found anew for each call, so what is unlinked or replaced counts from the next call on.
  */
 import { SealBroken } from '../secrets/sealing.ts'
-import { type CodeHost, gitUsername } from './codeHost.ts'
+import { type CodeHost, githubAppHost, gitUsername } from './codeHost.ts'
 import { repositoryOf } from './doorUrl.ts'
-import { type GithubApp, githubAppHost } from './githubApp.ts'
+import type { GithubApp } from './githubApp.ts'
 import type { Grant } from './grants.ts'
 import type { OpenGitTokens } from './sessionSecret.ts'
 

@@ -19,8 +19,6 @@ export type GithubApp = {
   token(of: { repository: string; linked: readonly number[]; refused?: string | undefined }): Promise<AppToken>
 }
 
-export const githubAppHost = 'github.com'
-
 const answerMs = 10_000
 /** How long it is remembered which installation has a repository; whether that is linked is asked each time. */
 const rememberMs = 5 * 60_000
