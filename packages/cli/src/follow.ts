@@ -16,7 +16,7 @@ export async function followExecution(
   sessionId: SessionId,
   executionId: ExecutionId,
   /** `from`: what came before is not shown. */
-  options: { autoCommit: boolean; from: number },
+  options: { autoCommit: boolean; pullRequest?: boolean | undefined; from: number },
 ): Promise<{ exitCode: number; result: MessageResult }> {
   const { corral, terminal } = deps
   const leave = new AbortController()
@@ -44,7 +44,7 @@ export async function followExecution(
         if (!options.autoCommit || event.streamEventType !== 'complete') break
         over = setTimeout(() => leave.abort(), finalizationMs)
       }
-      if (ended && isLastOfFinalization(event)) break
+      if (ended && isLastOfFinalization(event, options.pullRequest ?? false)) break
     }
   } finally {
     clearTimeout(over)
@@ -62,11 +62,12 @@ function isEnding(event: Envelope): boolean {
   return event.streamEventType === 'complete' || event.streamEventType === 'interrupted'
 }
 
-/** The push is the last step; a commit that was skipped for good has none. */
-function isLastOfFinalization(event: Envelope): boolean {
+/** The push is the last step, unless a pull request follows; after a commit that is not to be pushed there is none. */
+function isLastOfFinalization(event: Envelope, pullRequest: boolean): boolean {
   if (event.streamEventType === 'status') return event.data.level === 'warning'
   if (event.streamEventType !== 'finalization') return false
-  return event.data.kind === 'push' || !event.data.success
+  const { kind, pushStatus } = event.data
+  return kind === 'pull_request' || (!pullRequest && (kind === 'push' || pushStatus === 'not_attempted'))
 }
 
 function onInterrupt(actions: { once(): Promise<void>; twice(): void }): () => void {

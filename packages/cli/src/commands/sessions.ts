@@ -21,6 +21,8 @@ type RunOptions = {
   model?: string
   mode: string
   commit: boolean
+  pullRequest?: boolean
+  draft?: boolean
   ask?: string
   deny?: string
   detach?: boolean
@@ -41,6 +43,8 @@ export function addSessionCommands(program: Command, env: NodeJS.ProcessEnv): vo
     .option('--no-commit', 'do not commit and push at the end')
     .option('--ask <tools>', 'ask before these are used, separated by commas; "question" lets the agent ask')
     .option('--deny <tools>', 'the agent may not use these')
+    .option('--pull-request', 'open a pull request after the push')
+    .option('--draft', 'with --pull-request: as a draft')
     .option('--detach', 'answer with the session and leave it running')
     .action(async (prompt: string, options: RunOptions) => {
       process.exitCode = await run(env, terminal(), prompt, options)
@@ -153,6 +157,7 @@ async function run(env: NodeJS.ProcessEnv, out: Terminal, prompt: string, option
     mode: options.mode,
     model: options.model ?? defaultModel,
     autoCommit,
+    ...(options.pullRequest && { pullRequest: { draft: options.draft === true } }),
     ...permissions(options),
     ...repository(options.repo),
     ...(options.branch ? { upstreamBranch: options.branch } : {}),
@@ -164,7 +169,7 @@ async function run(env: NodeJS.ProcessEnv, out: Terminal, prompt: string, option
     return 0
   }
   out.note(color('dim', `session ${id}`))
-  const following = { autoCommit, from: 0 }
+  const following = { autoCommit, pullRequest: options.pullRequest, from: 0 }
   const { exitCode, result } = await followExecution({ corral, terminal: out }, id, ack.executionId, following)
   if (out.json) return exitCode
   outputAnswer(out, result)

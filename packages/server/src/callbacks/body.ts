@@ -1,5 +1,6 @@
 /** What a callback says: the seed's members and Corral's, as the JSON text that every attempt sends. Pure. */
 import type { AgentSessionId, ExecutionId, FinalizationData, SessionId } from '@corral/protocol'
+import { finalizationResult } from '@corral/transcript'
 
 /** How an execution has ended, as `sessions` tells it. */
 export type ExecutionReport = {
@@ -19,9 +20,7 @@ const maxTextCharacters = 100_000
 
 export function callbackBody(report: ExecutionReport): string {
   const { failure, assistantText } = report
-  const commit = report.finalization.findLast(({ commitHash }) => commitHash !== undefined)
-  const push = report.finalization.findLast(({ pushStatus }) => pushStatus !== undefined)
-  const pullRequest = report.finalization.findLast(({ kind, url }) => kind === 'pull_request' && url !== undefined)
+  const { commitHash, pushStatus, pullRequestUrl } = finalizationResult(report.finalization)
   const isCut = assistantText !== null && assistantText.length > maxTextCharacters
   return JSON.stringify({
     sessionId: report.sessionId,
@@ -37,9 +36,9 @@ export function callbackBody(report: ExecutionReport): string {
     // Half of a surrogate pair at the cut would be no text.
     lastAssistantMessageText: assistantText?.slice(0, maxTextCharacters).toWellFormed(),
     lastAssistantMessageTextTruncation: isCut ? { originalCharacters: assistantText.length } : undefined,
-    commitHash: commit?.commitHash,
-    pushStatus: push?.pushStatus,
-    pullRequestUrl: pullRequest?.url,
+    commitHash,
+    pushStatus: report.finalization.length > 0 ? pushStatus : undefined,
+    pullRequestUrl,
     completedAt: report.endedAt.getTime(),
   })
 }

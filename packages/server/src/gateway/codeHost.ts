@@ -50,8 +50,10 @@ export function codeHostOf(
   }
 }
 
+const usernames: Readonly<Record<string, string>> = { 'bitbucket.org': 'x-token-auth' }
+
 /** The name under which a token of this host is sent with git. */
-export const gitUsername = ({ kind }: Pick<CodeHost, 'kind'>): string =>
-  kind === 'gitlab' ? 'oauth2' : 'x-access-token'
+export const gitUsername = ({ host, kind }: Pick<CodeHost, 'host' | 'kind'>): string =>
+  usernames[host] ?? (kind === 'gitlab' ? 'oauth2' : 'x-access-token')
 
 const trimmed = (url: string): string => url.replace(/\/+$/, '')

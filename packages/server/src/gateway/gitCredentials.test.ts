@@ -6,7 +6,7 @@ import { exportPKCS8, generateKeyPair } from 'jose'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startGithub } from '../testing/codeHosts/github.ts'
 import { doorUrl } from './doorUrl.ts'
-import { type TestSession, testGateway } from './testGateway.ts'
+import { bearer, type TestSession, testGateway } from './testGateway.ts'
 import { gitWith, makeRepository } from './testGit.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'corral-credentials-'))
@@ -140,6 +140,19 @@ describe('a token of the GitHub App', () => {
     expect(await reads(mine)).toBe(true)
     expect(minted()).toBe(2)
     expect(await reads(mine)).toBe(true)
+    expect(minted()).toBe(2)
+  })
+
+  test('serves the REST interface, too, and is asked for once more when it was revoked', async () => {
+    await link({ organizationId: 'acme' })
+    const { token } = await session({})
+    const read = async () => {
+      const answer = await gateway.call('/api/github.com/repos/acme/app', { headers: bearer(token) })
+      return [answer.statusCode, await answer.body.json()]
+    }
+    expect(await read()).toMatchObject([200, { full_name: 'acme/app' }])
+    github.tokens.clear()
+    expect(await read()).toMatchObject([200, { full_name: 'acme/app' }])
     expect(minted()).toBe(2)
   })
 

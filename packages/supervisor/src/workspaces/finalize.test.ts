@@ -133,6 +133,19 @@ describe('finalization', () => {
     ])
   })
 
+  it('proposes nothing when the commit could not be made', async () => {
+    change()
+    writeFileSync(join(workspace, '.git', 'index.lock'), '')
+    const host = { kind: 'github', path: '/api/github.com/repos/acme/app', owner: 'acme' } as const
+    expect(await finalize({ pullRequest: { draft: false, host } })).toEqual([
+      {
+        ...{ kind: 'commit', success: false, branch: 'session/one', pushStatus: 'not_attempted' },
+        message: 'The changes could not be staged.',
+      },
+      { kind: 'pull_request', success: false, branch: 'session/one', skipped: 'not_pushed' },
+    ])
+  })
+
   it('does not push when that is not wanted', async () => {
     change()
     expect(await finalize({ push: false })).toMatchObject([{ kind: 'commit', success: true }])

@@ -35,7 +35,8 @@ export async function finalizeWorkspace(options: FinalizeOptions): Promise<void>
     return
   }
   const message = () => writeCommitMessage(options)
-  if (!(await commitAll({ ...options, branch, message })) || !params.push) return
-  const pushed = await pushBranch({ ...options, branch })
+  const committed = await commitAll({ ...options, branch, message })
+  if (!params.push) return
+  const pushed = committed ? await pushBranch({ ...options, branch }) : 'failed'
   if (params.pullRequest) await openPullRequest({ ...options, wanted: params.pullRequest, branch, pushed })
 }

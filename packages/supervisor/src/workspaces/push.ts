@@ -2,7 +2,7 @@
 import type { FinalizationData, FinalizeParams } from '@corral/protocol'
 import { type Git, line } from './git.ts'
 
-/** `nothing`: the remote has everything, or there is nothing at all. */
+/** `nothing`: the remote has everything, or there is nothing at all. `failed`: or it was not tried, since the commit failed. */
 export type PushEnd = 'pushed' | 'nothing' | 'failed'
 
 export async function pushBranch(options: {
