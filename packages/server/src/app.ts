@@ -230,7 +230,7 @@ export function createApp(deps: {
   http.route('/', identityFace({ signIn: identity.signIn, logger }))
   http.route(
     '/',
-    cloudAgentFace({ sessions, callbacks, identity, secretsKey: deps.envelopes.publicKey, logger, version }),
+    cloudAgentFace({ sessions, callbacks, identity, log, secretsKey: deps.envelopes.publicKey, logger, version }),
   )
   let server: Server | null = null
 

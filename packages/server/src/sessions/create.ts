@@ -65,6 +65,7 @@ export function createSessions(deps: {
     get: reads.get,
     list: reads.list,
     result: reads.result,
+    progress: reads.progress,
     interrupt: endings.interrupt,
     remove: endings.remove,
     removeAllOf: endings.removeAllOf,

@@ -1,6 +1,7 @@
 /** One execution as its readers see it: its result, and the events from which its timing is made. */
 import {
   CorralError,
+  type ExecutionFailure,
   type ExecutionId,
   type FinalizationData,
   failures,
@@ -9,12 +10,13 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { assistantText, type LogEvent } from '@corral/transcript'
-import { and, asc, count, desc, eq, inArray, isNotNull, lt, max, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, inArray, isNotNull, lt, max, ne, sql } from 'drizzle-orm'
 import type { ExecutionReport } from '../callbacks/body.ts'
 import { callbackOf } from '../callbacks/lookAfter.ts'
 import { event, execution, session, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import { readTranscript } from './readTranscript.ts'
+import type { ExecutionProgress } from './sessions.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect
@@ -28,6 +30,39 @@ export async function findExecution(orm: Orm, sessionId: SessionId, executionId:
   return row
 }
 
+export async function progressOf(
+  orm: Orm,
+  sessionId: SessionId,
+  executionId: ExecutionId,
+): Promise<ExecutionProgress | null> {
+  const [found] = await orm
+    .select({
+      row: execution,
+      // By execution_order.
+      isFirst: sql<boolean>`not exists (select 1 from execution before
+        where before.session_id = ${execution.sessionId} and before.queued_seq < ${execution.queuedSeq})`,
+    })
+    .from(execution)
+    .innerJoin(session, eq(session.id, execution.sessionId))
+    .where(and(eq(execution.id, executionId), eq(execution.sessionId, sessionId), ne(session.state, 'deleted')))
+  if (!found) return null
+  const { row, isFirst } = found
+  const ended = row.endedAt !== null
+  return {
+    queuedSeq: row.queuedSeq,
+    isFirst,
+    ended,
+    over: ended && row.finalization !== 'pending',
+    failure: failureOf(row),
+  }
+}
+
+function failureOf(row: ExecutionRow): ExecutionFailure | null {
+  if (row.state !== 'failed' || !row.reason) return null
+  const { sentence, retryable, httpStatus } = failures[row.reason]
+  return { reason: row.reason, message: row.failureMessage ?? sentence, retryable, httpStatus }
+}
+
 export async function resultOf(orm: Orm, owner: SessionRow, row: ExecutionRow): Promise<MessageResult> {
   const transcript = await readTranscript(orm, owner.id, row.id)
   const assistant = assistantText(transcript, { executionId: row.id, agentSessionId: owner.agentSessionId })
@@ -39,6 +74,7 @@ export async function resultOf(orm: Orm, owner: SessionRow, row: ExecutionRow): 
     )
   const finalization = await finalizationOf(orm, row)
   const callback = await callbackOf(orm, row.id)
+  const failure = failureOf(row)
   return {
     cloudAgentSessionId: owner.id,
     kiloSessionId: owner.agentSessionId,
@@ -48,16 +84,7 @@ export async function resultOf(orm: Orm, owner: SessionRow, row: ExecutionRow): 
     createdAt: row.createdAt.getTime(),
     ...(row.startedAt ? { startedAt: row.startedAt.getTime() } : {}),
     ...(row.endedAt ? { endedAt: row.endedAt.getTime() } : {}),
-    ...(row.state === 'failed' && row.reason
-      ? {
-          failure: {
-            reason: row.reason,
-            message: row.failureMessage ?? failures[row.reason].sentence,
-            retryable: failures[row.reason].retryable,
-            httpStatus: failures[row.reason].httpStatus,
-          },
-        }
-      : {}),
+    ...(failure ? { failure } : {}),
     ...(assistant ? { assistant } : {}),
     ...(finalization.length > 0 ? { finalization } : {}),
     ...(callback ? { callback } : {}),

@@ -25,7 +25,7 @@ import type { Caller, Membership } from '../identity/caller.ts'
 import type { Links } from '../supervisors/links.ts'
 import { findOwned, ownedBy } from './access.ts'
 import { connectedState } from './connectedState.ts'
-import { findExecution, newestExecution, resultOf, timingEvents } from './executionReads.ts'
+import { findExecution, newestExecution, progressOf, resultOf, timingEvents } from './executionReads.ts'
 import { type NetworkLogPage, readNetworkLog } from './networkLog.ts'
 import { placesOf } from './places.ts'
 import { readTranscript } from './readTranscript.ts'
@@ -101,6 +101,8 @@ export function createReads(deps: {
       if (waitMs > 0) await findOwned(orm, caller, { sessionId: id })
       return resultOf(orm, owner, row)
     },
+
+    progress: (id: SessionId, executionId: ExecutionId) => progressOf(orm, id, executionId),
 
     async diff(caller: Caller, id: SessionId): Promise<SessionDiff> {
       const owner = await findOwned(orm, caller, { sessionId: id })

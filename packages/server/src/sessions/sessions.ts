@@ -8,6 +8,7 @@ import type {
   AskState,
   AskView,
   ConnectedFrame,
+  ExecutionFailure,
   ExecutionId,
   InterruptResult,
   ListSessionsInput,
@@ -27,6 +28,14 @@ import type {
 import type { Caller } from '../identity/caller.ts'
 import type { PermissionAnswer } from './answers.ts'
 import type { NetworkLogPage } from './networkLog.ts'
+
+export type ExecutionProgress = {
+  queuedSeq: number
+  isFirst: boolean
+  ended: boolean
+  over: boolean
+  failure: ExecutionFailure | null
+}
 
 export type Sessions = {
   /** Idempotent by (user, `clientId`); starts sandbox, clone and agent behind its answer. */
@@ -69,6 +78,11 @@ export type Sessions = {
   list(caller: Caller, input: ListSessionsInput): Promise<SessionList>
   /** Answers early when the execution is in its final state. `waitMs` 0..30,000. */
   result(caller: Caller, id: SessionId, executionId: ExecutionId, waitMs: number): Promise<MessageResult>
+  /**
+   * How far an execution has come, for who follows it with access already looked at; null when it is not there.
+   * `over`: it has ended, and so has its finalization.
+   */
+  progress(id: SessionId, executionId: ExecutionId): Promise<ExecutionProgress | null>
   /** Settles everything running and queued (or the one queued execution named) before it answers. */
   interrupt(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<InterruptResult>
   /** Absent, deleted or not the caller's: the same answer. */

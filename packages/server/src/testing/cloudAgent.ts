@@ -14,11 +14,12 @@ export type TestCloudAgent = Awaited<ReturnType<typeof testCloudAgent>>
 
 export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const world = await testStream(options)
-  const { database, sessions, callbacks, identity, stream } = world
+  const { database, sessions, callbacks, identity, log, stream } = world
   const face = cloudAgentFace({
     sessions,
     callbacks,
     identity,
+    log,
     secretsKey: { publicKey: 'a key', keyId: '1' },
     logger: quietLogger,
     version: '0.1.0',

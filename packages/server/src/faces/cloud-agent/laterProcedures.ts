@@ -4,8 +4,4 @@ export const laterProcedures: ReadonlySet<string> = new Set([
   'createTerminal',
   'resizeTerminal',
   'closeTerminal',
-  'initiateSessionStream',
-  'sendMessageStream',
-  'initiateFromKilocodeSession',
-  'initiateSessionAsync',
 ])

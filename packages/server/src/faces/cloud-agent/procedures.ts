@@ -6,11 +6,17 @@ import { initTRPC } from '@trpc/server'
 import type { Logger } from 'pino'
 import { authorize, type Demand } from '../../identity/authorize.ts'
 import type { Authenticated } from '../../identity/caller.ts'
+import { type AdmittedStream, ExecutionFailed } from './executionStream.ts'
 import type { IdempotencyKey } from './idempotencyKey.ts'
 import { refusalOf } from './refusal.ts'
-import { trpcError } from './wire.ts'
+import { failureFrame, trpcError } from './wire.ts'
 
-export type Context = { authenticate: () => Promise<Authenticated>; idempotencyKey: IdempotencyKey }
+export type Context = {
+  authenticate: () => Promise<Authenticated>
+  idempotencyKey: IdempotencyKey
+  /** What a subscription was opened for; null for every other call. */
+  stream: AdmittedStream | null
+}
 
 export type Procedures = ReturnType<typeof createProcedures>
 
@@ -20,7 +26,11 @@ export function createProcedures({ logger }: { logger: Logger }) {
     .meta<Demand>()
     .create({
       isDev: false,
-      errorFormatter: ({ error, path, input }) => trpcError(refusalOf(error, { logger, path }), { path, input }),
+      sse: { ping: { enabled: true, intervalMs: 15_000 }, client: { reconnectAfterInactivityMs: 45_000 } },
+      errorFormatter: ({ error, path, input }) =>
+        error.cause instanceof ExecutionFailed
+          ? failureFrame(error.cause, path)
+          : trpcError(refusalOf(error, { logger, path }), { path, input }),
     })
 
   const demanding = (demand: Demand) =>

@@ -45,8 +45,15 @@ function protocolRefusal(error: TRPCError, path: string | undefined): CorralErro
   }
 }
 
+/** The input as its schema has it, or the refusal. */
+export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw inputRefusal(parsed.error)
+  return parsed.data
+}
+
 /** Names each member that is wrong, and each that is unknown; never repeats a value. */
-export function inputRefusal(error: ZodError): CorralError {
+function inputRefusal(error: ZodError): CorralError {
   const details = error.issues.flatMap((issue) => detailsOf(issue))
   const [first] = details
   const more = details.length > 1 ? ` (and ${details.length - 1} more; see details)` : ''

@@ -12,8 +12,11 @@ import {
   getNetworkLogInput,
   getSessionInput,
   getTimingInput,
+  type initiateFromKilocodeSessionInput,
   initiateInput,
+  type initiateSessionAsyncInput,
   interruptSessionInput,
+  invalidInput,
   listAsksInput,
   listSessionsInput,
   namedSession,
@@ -21,14 +24,17 @@ import {
   prepareSessionInput,
   rejectQuestionInput,
   sendMessageInput,
+  type sendMessageStreamInput,
   updateExecutionInput,
   updateSessionInput,
 } from '@corral/protocol'
 import type { Logger } from 'pino'
-import type { Administration } from '../../identity/administration.ts'
+import { z } from 'zod'
+import type { Identity } from '../../identity/identity.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { identityProcedures } from '../identity/procedures.ts'
 import { type CallbackProcedures, callbackProcedures } from './callbackProcedures.ts'
+import { type StreamDependencies, streamExecution } from './executionStream.ts'
 import { withClientId } from './idempotencyKey.ts'
 import { createProcedures } from './procedures.ts'
 
@@ -37,12 +43,13 @@ export type AppRouter = ReturnType<typeof createRouter>
 
 export function createRouter(options: {
   sessions: Sessions
-  administration: Administration
   callbacks: CallbackProcedures['callbacks']
+  identity: Pick<Identity, 'administration' | 'standings'>
+  log: StreamDependencies['log']
   health: () => Health
   logger: Logger
 }) {
-  const { sessions, administration, health, logger } = options
+  const { sessions, identity, log, health, logger } = options
   const kinds = createProcedures({ logger })
   const { router, open, reads, writes, internal } = kinds
 
@@ -57,6 +64,13 @@ export function createRouter(options: {
     const { cloudAgentSessionId: _, sessionId: __, ...message } = withClientId(input, ctx.idempotencyKey)
     return sessions.send(ctx.caller, namedSession(input), message)
   })
+
+  /** What is refused has been refused in front of tRPC; see `deprecatedNames.ts`. */
+  const stream = <Input>() =>
+    writes.input(z.custom<Input>()).subscription(async function* ({ ctx, signal }) {
+      if (!ctx.stream || !signal) throw invalidInput('request', 'must be a GET of this one stream')
+      yield* streamExecution({ log, sessions, standings: identity.standings }, ctx.stream, signal)
+    })
 
   return router({
     health: open.query(health),
@@ -133,7 +147,12 @@ export function createRouter(options: {
       .input(getTimingInput)
       .query(({ ctx, input }) => sessions.timing(ctx.caller, namedSession(input), input.executionId)),
 
-    ...identityProcedures(kinds, administration, sessions),
+    initiateSessionStream: stream<z.input<typeof prepareSessionInput>>(),
+    initiateSessionAsync: stream<z.input<typeof initiateSessionAsyncInput>>(),
+    sendMessageStream: stream<z.input<typeof sendMessageStreamInput>>(),
+    initiateFromKilocodeSession: stream<z.input<typeof initiateFromKilocodeSessionInput>>(),
+
+    ...identityProcedures(kinds, identity.administration, sessions),
     ...callbackProcedures(kinds, options),
     getNetworkLog: reads
       .input(getNetworkLogInput)

@@ -17,12 +17,13 @@ import { z } from 'zod'
 import { authorize, type Demand } from '../../identity/authorize.ts'
 import type { Authenticated, Caller } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
+import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { addressOf, jsonBody, limitedBody } from './border.ts'
 import type { CallbackProcedures } from './callbackProcedures.ts'
 import { trpcEndpoint } from './endpoint.ts'
 import { withClientId } from './idempotencyKey.ts'
-import { inputRefusal, refusalOf } from './refusal.ts'
+import { parseInput, refusalOf } from './refusal.ts'
 import { createRouter, type Health } from './router.ts'
 import { problem } from './wire.ts'
 
@@ -33,17 +34,18 @@ export function cloudAgentFace(options: {
   /** For envelopes of `encryptedSecrets`. */
   secretsKey: { publicKey: string; keyId: string }
   logger: Logger
+  log: Pick<Log, 'follow' | 'replay' | 'lastSeq'>
   version: string
 }): Hono {
-  const { sessions, callbacks, identity, logger, version } = options
+  const { sessions, callbacks, identity, log, logger, version } = options
   const health = (): Health => ({ status: 'ok', timestamp: Date.now(), version })
   const app = new Hono()
 
   app.onError((error, c) => problem(refusalOf(error, { logger, path: c.req.path })))
 
   app.get('/health', (c) => c.json(health()))
-  const router = createRouter({ sessions, administration: identity.administration, callbacks, health, logger })
-  app.route('/', trpcEndpoint({ router, authenticate: identity.authenticate, logger }))
+  const router = createRouter({ sessions, callbacks, identity, log, health, logger })
+  app.route('/', trpcEndpoint({ router, identity, sessions, logger }))
 
   app.use('/api/cloud-agent/*', limitedBody, jsonBody)
 
@@ -52,7 +54,7 @@ export function cloudAgentFace(options: {
     // The answer's ticket opens the log.
     authorize(caller, { scope: 'sessions:read' })
     const idempotencyKey = { value: c.req.header('idempotency-key') ?? null, calls: 1 }
-    const body = withClientId(parse(restPrepareInput, await readJson(c)), idempotencyKey)
+    const body = withClientId(parseInput(restPrepareInput, await readJson(c)), idempotencyKey)
     const { organizationId, kilocodeOrganizationId = organizationId, ...input } = body
     const pair = await sessions.prepare(caller, { ...input, kilocodeOrganizationId })
     return c.json({ ...pair, ...(await issueTicket(caller, pair.cloudAgentSessionId)) })
@@ -60,19 +62,19 @@ export function cloudAgentFace(options: {
 
   app.post('/api/cloud-agent/sessions/stream-ticket', async (c) => {
     const caller = await callerOf(c, { scope: 'sessions:read' })
-    const { cloudAgentSessionId, organizationId } = parse(streamTicketInput, await readJson(c))
+    const { cloudAgentSessionId, organizationId } = parseInput(streamTicketInput, await readJson(c))
     return c.json(await issueTicket(caller, cloudAgentSessionId, organizationId))
   })
 
   app.get('/api/cloud-agent/secrets-public-key', async (c) => {
     await callerOf(c, { scope: 'sessions:write' })
-    parse(z.strictObject({}), c.req.query())
+    parseInput(z.strictObject({}), c.req.query())
     return c.json(options.secretsKey)
   })
 
   app.get('/api/session/:id/export', async (c) => {
     const caller = await callerOf(c, { scope: 'sessions:read' })
-    parse(z.strictObject({}), c.req.query())
+    parseInput(z.strictObject({}), c.req.query())
     return c.json(await sessions.export(caller, await sessionOf(caller, c.req.param('id'))))
   })
 
@@ -108,12 +110,6 @@ export function cloudAgentFace(options: {
   }
 
   return app
-}
-
-function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value)
-  if (!parsed.success) throw inputRefusal(parsed.error)
-  return parsed.data
 }
 
 async function readJson(c: Context): Promise<unknown> {

@@ -92,6 +92,7 @@ export async function serveFace(options: {
     sessions,
     callbacks,
     identity,
+    log,
     secretsKey: { publicKey: 'a key', keyId: '1' },
     logger,
     version: '0.1.0',
@@ -99,7 +100,8 @@ export async function serveFace(options: {
   app.route('/', identityFace({ signIn: identity.signIn, logger }))
   const router = createRouter({
     sessions,
-    administration: identity.administration,
+    identity,
+    log,
     callbacks,
     health: () => ({ status: 'ok', timestamp: 0, version: '' }),
     logger,

@@ -10,6 +10,7 @@ import {
 } from '@corral/protocol'
 import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
 import { z } from 'zod'
+import type { ExecutionFailed } from './executionStream.ts'
 
 export type RefusalData = {
   code: TrpcCode
@@ -37,6 +38,24 @@ export function trpcError(refusal: CorralError, call: { path: string | undefined
     ...(cloudAgentSessionId && { cloudAgentSessionId }),
   }
   return { code: TRPC_ERROR_CODES_BY_KEY[trpcCode], message: refusal.message, data }
+}
+
+/**
+ * The last frame of a stream whose execution failed. Its code is not that of the HTTP status: clients of tRPC take 5xx
+ * for a connection that broke and would come back for ever.
+ */
+export function failureFrame({ failure, sessionId }: ExecutionFailed, path: string | undefined) {
+  const code = 'UNPROCESSABLE_CONTENT'
+  const data = {
+    code,
+    httpStatus: failure.httpStatus,
+    path,
+    reason: failure.reason,
+    sentence: failure.message,
+    retryable: failure.retryable,
+    cloudAgentSessionId: sessionId,
+  }
+  return { code: TRPC_ERROR_CODES_BY_KEY[code], message: failure.message, data }
 }
 
 const namingInput = z.object({ cloudAgentSessionId: sessionIdSchema.optional(), sessionId: sessionIdSchema.optional() })
