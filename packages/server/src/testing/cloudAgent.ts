@@ -1,6 +1,6 @@
 /** For tests: the cloud-agent API with its `/stream` on one port, over real sessions and a real log. */
 import { once } from 'node:events'
-import type { SessionId } from '@corral/protocol'
+import { type FailureReason, failures, type SessionId } from '@corral/protocol'
 import { serve } from '@hono/node-server'
 import { eq } from 'drizzle-orm'
 import { member } from '../database/identityTables.ts'
@@ -9,6 +9,7 @@ import { cloudAgentFace } from '../faces/cloud-agent/routes.ts'
 import { testStream } from '../faces/cloud-agent/testStream.ts'
 import type { StreamTimers } from '../faces/cloud-agent/viewer.ts'
 import { quietLogger } from '../identity/testIdentity.ts'
+import { failHead } from '../sessions/sink.ts'
 
 export type TestCloudAgent = Awaited<ReturnType<typeof testCloudAgent>>
 
@@ -36,6 +37,12 @@ export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
     /** As when a database is found to have gone back. */
     async replaceHistory(id: SessionId): Promise<void> {
       await database.orm.update(session).set({ logId: crypto.randomUUID() }).where(eq(session.id, id))
+    },
+    /** The head of the queue fails before it has begun. */
+    async fail(id: SessionId, reason: FailureReason): Promise<void> {
+      await database.transaction(async (tx) => {
+        await log.appendIn(tx, id, await failHead(tx, id, { reason, message: failures[reason].sentence }))
+      })
     },
     async endMemberships(userId: string): Promise<void> {
       await database.orm.delete(member).where(eq(member.userId, userId))

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { storedScopes } from '../../identity/scopes.ts'
 import { internalApiSecret, signedToken } from '../../identity/testIdentity.ts'
 import { statementsOf } from '../../testing/statements.ts'
+import { deprecatedNames } from './deprecatedNames.ts'
 import { everyWay, type Names, procedures, routes, type Way } from './everyWay.ts'
 import type { AppRouter } from './router.ts'
 import { bearer, expectRefusal, preparation, testFace } from './testFace.ts'
@@ -120,6 +121,8 @@ describe('without a good bearer', async () => {
   })
 })
 
+const opensStream = new Set<string>(['POST /api/cloud-agent/sessions/prepare', ...deprecatedNames])
+
 describe('with a key of the wrong scopes', async () => {
   const lacking = new Map<Scope, string>()
   const having = new Map<Scope, string>()
@@ -143,8 +146,8 @@ describe('with a key of the wrong scopes', async () => {
 
   test.each(guarded)('$name is content with the scope that it demands', async (way) => {
     const answer = await way.nonsense(keyOf(having, way))
-    // This one demands two, since its answer opens a stream.
-    if (way.name === 'POST /api/cloud-agent/sessions/prepare') return expectRefusal(answer, 'insufficient_scope')
+    // These demand two, since what they answer is, or opens, a stream.
+    if (opensStream.has(way.name)) return expectRefusal(answer, 'insufficient_scope')
     expect(answer.refusal?.reason, answer.text).not.toMatch(/unauthorized|insufficient_scope|internal_key_required/)
   })
 })

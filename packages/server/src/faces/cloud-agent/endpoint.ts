@@ -2,7 +2,7 @@
  * The router on HTTP. Whatever goes wrong here, in front of tRPC or inside it, the answer is tRPC's error as JSON.
  * Streams are admitted in front of it, since what it refuses of one would be a stream already.
  */
-import { limits, refusals } from '@corral/protocol'
+import { invalidInput, limits, refusals } from '@corral/protocol'
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
@@ -69,6 +69,9 @@ export function trpcEndpoint(options: {
         idempotencyKey: c.req.header('idempotency-key') ?? null,
       })
       return answer(c, authenticate, stream)
+    })
+    app.all(`/${name}`, () => {
+      throw invalidInput('request', 'must be a GET, of this one stream')
     })
   }
   app.all('/*', limitedBody, jsonBody, (c) => answer(c, authenticating(c), null))

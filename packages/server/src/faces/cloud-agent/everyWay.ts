@@ -92,6 +92,21 @@ export const procedures: Record<string, Row> = {
   getNetworkLog: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   getTiming: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
 
+  initiateSessionStream: {
+    demands: 'sessions:write',
+    about: 'organization',
+    absent: 'organization_not_found',
+    input: prepared,
+  },
+  initiateSessionAsync: {
+    demands: 'sessions:write',
+    about: 'organization',
+    absent: 'organization_not_found',
+    input: (names) => ({ ...prepared(names), callbackUrl: 'https://example.com/' }),
+  },
+  sendMessageStream: { ...write, input: ({ sessionId }) => ({ sessionId, prompt: 'Hello' }) },
+  initiateFromKilocodeSession: { ...write, input: session },
+
   createApiKey: { demands: 'admin', about: 'caller', input: () => ({ name: 'a key' }) },
   listApiKeys: { demands: 'admin', about: 'caller', input: () => ({}) },
   revokeApiKey: { demands: 'admin', about: 'caller', input: () => ({ keyId: 'none' }) },

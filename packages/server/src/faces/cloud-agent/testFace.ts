@@ -131,7 +131,9 @@ export async function serveFace(options: {
         { type: _def.type, demand: demandSchema.parse(_def.meta) },
       ]),
     ),
-    routes: app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`),
+    routes: app.routes
+      .filter(({ method, path }) => method !== 'ALL' && !path.startsWith('/trpc/'))
+      .map(({ method, path }) => `${method} ${path}`),
     request,
     mutate: (procedure, input, headers) =>
       request(`/trpc/${procedure}`, { method: 'POST', headers, body: JSON.stringify(input) }),
