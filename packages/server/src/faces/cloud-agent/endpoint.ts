@@ -14,7 +14,7 @@ import { admitStream, deprecatedNames } from './deprecatedNames.ts'
 import type { AdmittedStream } from './executionStream.ts'
 import { refusalOf } from './refusal.ts'
 import type { AppRouter } from './router.ts'
-import { trpcError } from './wire.ts'
+import { headersOf, trpcError } from './wire.ts'
 
 const endpoint = '/trpc'
 
@@ -31,7 +31,8 @@ export function trpcEndpoint(options: {
     const path = c.req.path.slice(`${endpoint}/`.length)
     const refusal = refusalOf(error, { logger, path })
     const { httpStatus } = refusals[refusal.reason]
-    return Response.json({ error: trpcError(refusal, { path, input: undefined }) }, { status: httpStatus })
+    const shape = trpcError(refusal, { path, input: undefined })
+    return Response.json({ error: shape }, { status: httpStatus, headers: headersOf(refusal) })
   })
 
   function answer(c: Context, authenticate: () => Promise<Authenticated>, stream: AdmittedStream | null) {

@@ -67,6 +67,10 @@ function namedOwnSession(httpStatus: number, input: unknown): SessionId | undefi
   return named.success ? (named.data.cloudAgentSessionId ?? named.data.sessionId) : undefined
 }
 
+/** What a client sent may still be on its way when its answer is: the next request takes another connection. */
+export const headersOf = ({ reason }: CorralError): Record<string, string> =>
+  reason === 'body_too_large' ? { connection: 'close' } : {}
+
 /** RFC 9457, with `error` for readers of the seed's form. */
 export function problem(refusal: CorralError): Response {
   const { httpStatus, retryable } = refusals[refusal.reason]
@@ -80,5 +84,8 @@ export function problem(refusal: CorralError): Response {
     ...(refusal.details !== undefined && { details: refusal.details }),
     retryable,
   }
-  return Response.json(body, { status: httpStatus, headers: { 'content-type': 'application/problem+json' } })
+  return Response.json(body, {
+    status: httpStatus,
+    headers: { 'content-type': 'application/problem+json', ...headersOf(refusal) },
+  })
 }
