@@ -12,8 +12,10 @@ import { ask, bash, play, say, task } from './harness/script.ts'
 import { openSocket } from './harness/socket.ts'
 import { toolOutputs } from './harness/tools.ts'
 import { follow, type Viewer } from './harness/viewer.ts'
+import { lookInside } from './kills/inside.ts'
+import { recordsOf } from './kills/records.ts'
 
-const askMs = 40_000
+const askMs = 60_000
 
 let corral: Installation
 let repository: string
@@ -156,4 +158,79 @@ test('after the end nothing is open any more', async () => {
   )
   expect(closed).toBeGreaterThan(0)
   expect(closed).toBeLessThan(last.findIndex(({ streamEventType }) => streamEventType === 'interrupted'))
+})
+
+describe('at the command line', () => {
+  const run = (...args: string[]) => corral.command(args)
+
+  test('asks shows what is open, and answer answers it', async () => {
+    const execution = await send(ask('Which color?', 'Red', 'Blue'), bash('echo also'), say('Thank you.'))
+    const question = await openAsk('question')
+    expect((await run('asks', session)).stdout).toBe(`${question.id}  question  Which color?\n`)
+    expect(await run('answer', session, question.id, '2')).toMatchObject({ code: 0, stdout: 'Answered.\n' })
+
+    const permission = await openAsk('permission')
+    expect((await run('answer', session, permission.id, 'perhaps')).stderr).toMatch(/one of once, always, reject/)
+    expect(await run('--json', 'answer', session, permission.id, 'once')).toMatchObject({ code: 0, stderr: '' })
+    await viewer.ended(execution)
+    expect(toolOutputs(viewer, execution)).toEqual([expect.stringContaining('Blue'), expect.stringContaining('also')])
+    expect((await run('answer', session, permission.id, 'reject')).stderr).toMatch(/has another answer already/)
+    expect((await run('answer', session, 'que_other', 'Red')).stderr).toMatch(/corral asks agent_/)
+  })
+
+  test('who watches in a pipe is told how to answer', async () => {
+    const watching = corral.startCommand([
+      'run',
+      play(bash('echo hello'), say('Done.')),
+      '--repo',
+      repository,
+      '--ask',
+      'bash',
+      '--no-commit',
+    ])
+    const [, where, which] = await eventually('the command to answer with', askMs, () =>
+      /corral answer (agent_\S+) (per_\S+) once/.exec(watching.output.stderr),
+    )
+    expect(await run('answer', where ?? '', which ?? '', 'once')).toMatchObject({ code: 0 })
+    expect(await watching.ended()).toMatchObject({ code: 0, stdout: 'Done.\n' })
+  })
+})
+
+describe('always', () => {
+  test('is remembered in this session, also by the next agent', async () => {
+    const first = await send(bash('ls README.md'), say('One.'))
+    await answerPermission((await openAsk('permission')).id, 'always')
+    await viewer.ended(first)
+    const init = await recordsOf(corral.home).sandboxInit(session)
+    const [agent] = (await lookInside(init)).agents
+    process.kill(agent ?? expect.fail('no agent'), 'SIGKILL')
+
+    const second = await send(bash('ls -a'), say('Two.'))
+    expect(await viewer.ended(second)).toMatchObject({ streamEventType: 'complete' })
+    expect(toolOutputs(viewer, second)).toEqual([expect.stringContaining('README.md')])
+  })
+})
+
+describe('what nobody answers in time', () => {
+  beforeAll(async () => {
+    await corral.stop()
+    await corral.start({ CORRAL_TEST_TIMERS: 'askMs=2000' })
+  })
+
+  test('is refused with the reason, and the turn goes on', async () => {
+    const execution = await send(bash('echo never'), ask('Anybody?'), say('I went on.'))
+    expect(await viewer.ended(execution)).toMatchObject({ streamEventType: 'complete' })
+    const [refusal, dismissal] = toolOutputs(viewer, execution)
+    expect(refusal).toContain('Nobody answered within 2 s')
+    expect(dismissal).toMatch(/dismissed/)
+    const ofIt = (await asks()).filter(({ executionId }) => executionId === execution)
+    expect(ofIt.map(({ kind, state }) => `${kind} ${state}`)).toEqual(['permission expired', 'question expired'])
+    await expect(answerPermission(ofIt[0]?.id ?? '', 'once')).rejects.toEqual(refused('no_longer_open', 409))
+    const told = viewer.events.flatMap((event) =>
+      event.executionId === execution && event.streamEventType === 'kilocode' && event.data.properties.by === 'deadline'
+        ? [event.data.type]
+        : [],
+    )
+    expect(told).toEqual(['permission.replied', 'question.rejected'])
+  })
 })

@@ -38,6 +38,8 @@ export type Records = {
   sandboxInit(session: SessionId): Promise<number>
   /** Of all sandboxes that run. */
   sandboxInits(): Promise<number[]>
+  /** When the answer to an ask was last sent to the supervisor, in milliseconds. */
+  answerSentAt(session: SessionId, ask: string): Promise<number | null>
   modelCalls(executionId: ExecutionId): Promise<number>
   /** Moves all that a timer could count from into the past, as if the server had been away for so long. */
   age(session: SessionId, minutes: number): Promise<void>
@@ -86,6 +88,13 @@ export function recordsOf(home: string): Records {
         [],
       )
       return rows.map(({ pid }) => pid)
+    },
+    async answerSentAt(session, ask) {
+      const [row] = await read<{ sentAt: Date | null }>(
+        `select sent_at as "sentAt" from ask where session_id = $1 and id = $2`,
+        [uuidOf(session), ask],
+      )
+      return row?.sentAt?.getTime() ?? null
     },
     async modelCalls(executionId) {
       const rows = await read('select 1 from model_call where execution_id = $1', [executionId])

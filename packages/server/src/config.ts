@@ -65,7 +65,7 @@ export const defaultTimers = {
   /** How long a stop of the server may take. */
   shutdownMs: 10_000,
 } as const
-export type Timers = { [K in keyof typeof defaultTimers]: number }
+export type Timers = { -readonly [K in keyof typeof defaultTimers]: number }
 
 /** A model server: its key, and its address where that is not the known one. */
 export type UpstreamSettings = { apiKey?: string; baseUrl?: string }
@@ -202,7 +202,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: { memoryBytes: 4 * 1024 ** 3, processes: 1024, fileBytes: 16 * 1024 ** 3 },
     logLevel: env.CORRAL_LOG_LEVEL || 'info',
-    timers: shortenedTimers(env.CORRAL_TIMER_SCALE),
+    timers: { ...shortenedTimers(env.CORRAL_TIMER_SCALE), ...singleTimers(env.CORRAL_TEST_TIMERS) },
     deathPoint: deathPointOf(env.CORRAL_TEST_KILL),
   }
 }
@@ -261,6 +261,23 @@ function shortenedTimers(scale: string | undefined): Timers {
     Object.entries(defaultTimers).map(([name, ms]) => [name, Math.max(1, Math.round(ms * factor))]),
   ) as Timers
 }
+
+/** `<name>=<ms>`, separated by commas. */
+function singleTimers(text: string | undefined): Partial<Timers> {
+  const timers: Partial<Timers> = {}
+  for (const item of list(text)) {
+    const [name, ms] = item.split('=')
+    if (!name || !isTimer(name) || !(Number(ms) > 0)) {
+      throw new Error(
+        `CORRAL_TEST_TIMERS has "${item}"; it must be the name of a timer, an equals sign and milliseconds.`,
+      )
+    }
+    timers[name] = Number(ms)
+  }
+  return timers
+}
+
+const isTimer = (name: string): name is keyof Timers => Object.hasOwn(defaultTimers, name)
 
 /** `<name>:<n>`; see `deathPoints.ts`. */
 function deathPointOf(text: string | undefined): DeathPoint | null {

@@ -14,6 +14,7 @@ export const auditActions = [
   'member.role_changed',
   'callback_key.rotated',
   'session.deleted',
+  'session.answered',
   'github_installation.linked',
   'github_installation.unlinked',
 ] as const

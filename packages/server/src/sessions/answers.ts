@@ -20,6 +20,7 @@ import { and, desc, eq, sql } from 'drizzle-orm'
 import { ask, sessionHead } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
+import { recordAudit } from '../identity/audit.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import { findOwned, lockOwned } from './access.ts'
@@ -44,7 +45,7 @@ export function createAnswers(deps: { database: Database; log: Pick<Log, 'append
     answerTo: (row: AskRow) => AskAnswer,
   ): Promise<void> {
     await database.transaction(async (tx) => {
-      await lockOwned(tx, caller, id)
+      const { organizationId } = await lockOwned(tx, caller, id)
       const row = await find(tx, id, which)
       const answer = answerTo(row)
       if (row.state === 'answered' && row.answer) {
@@ -57,6 +58,12 @@ export function createAnswers(deps: { database: Database; log: Pick<Log, 'append
       // The time that people took is not held against the agent.
       await tx.orm.update(sessionHead).set({ lastProgressAt: sql`now()` }).where(eq(sessionHead.sessionId, id))
       await log.appendIn(tx, id, [closingEvent(closed, 'user')])
+      await recordAudit(tx, caller, {
+        action: 'session.answered',
+        subject: id,
+        organizationId,
+        details: deedOf(closed),
+      })
       await wakeSessions(tx, [id])
       tx.afterCommit(wake)
     })
@@ -97,6 +104,9 @@ export function createAnswers(deps: { database: Database; log: Pick<Log, 'append
     },
   }
 }
+
+/** Which ask, and whether it was allowed; not what was asked or said. */
+const deedOf = ({ id, answer }: AskRow) => ({ ask: id, ...(answer?.kind === 'reply' && { reply: answer.reply }) })
 
 async function find(tx: Tx, id: SessionId, { kind, askId }: { kind: AskKind; askId: string }): Promise<AskRow> {
   const [row] = await tx.orm
