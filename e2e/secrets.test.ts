@@ -72,7 +72,7 @@ const start = (configuration: Partial<Configuration>) =>
   })
 
 const resultOf = (session: SessionId, executionId: ExecutionId): Promise<MessageResult> =>
-  eventually('the end of an execution', 90_000, async () => {
+  eventually('the end of an execution', patienceMs, async () => {
     const result = await corral.corral.call.getMessageResult.query({
       cloudAgentSessionId: session,
       executionId,
@@ -116,7 +116,7 @@ describe('a session with a secret in every place that takes one', () => {
       encryptedSecrets: { DEPLOY_KEY: await sealWithOpenssl(printed.DEPLOY_KEY) },
       envVars: { API_TOKEN: printed.API_TOKEN, PLAIN: silent.PLAIN },
       setupCommands: [
-        `: ${silent.setup}; printf 'set up with %s\\n' "$DEPLOY_KEY" | tee setup.txt; cat /proc/$$/cmdline; env`,
+        `: ${silent.setup}; printf 'set up with %s\\n' "$DEPLOY_KEY" | tee setup.txt; cat /proc/$$/cmdline; env | grep SETUP || :`,
       ],
       gitToken: silent.gitToken,
       callbackTarget: { type: 'http', url: `${receiver.url}/done`, headers: { 'x-canary': silent.callbackHeader } },
@@ -124,12 +124,12 @@ describe('a session with a secret in every place that takes one', () => {
     session = ack.cloudAgentSessionId
     viewer = follow(corral.corral, session)
     await Promise.race([
-      (await corral.model()).waitAtGate('printed', 90_000),
-      viewer.ended(ack.executionId, 90_000).then((early) => Promise.reject(new Error(JSON.stringify(early)))),
+      (await corral.model()).waitAtGate('printed', patienceMs),
+      viewer.ended(ack.executionId, patienceMs).then((early) => Promise.reject(new Error(JSON.stringify(early)))),
     ])
     expect(await tracesInProcesses(corral.folder, canaries)).toEqual([])
     await (await corral.model()).release('printed')
-    end = await viewer.ended(ack.executionId)
+    end = await viewer.ended(ack.executionId, patienceMs)
     expect(end.streamEventType).toBe('complete')
 
     const said = JSON.stringify(viewer.events)
@@ -186,8 +186,13 @@ describe('a session with a secret in every place that takes one', () => {
   })
 })
 
-describe('a secret that cannot be opened', () => {
+/** On a machine that is busy; each wait ends when what it waits for is there. */
+const patienceMs = 100_000
+const long = 'a-long-canary-that-takes-four-seconds-to-say'
+
+describe('a secret', () => {
   let flipped: SecretEnvelope
+  let session: SessionId
   beforeAll(async () => {
     const good = await encryptSecret(publicKey, printed.DEPLOY_KEY)
     const data = Buffer.from(good.encryptedData, 'base64')
@@ -195,7 +200,7 @@ describe('a secret that cannot be opened', () => {
     flipped = { ...good, encryptedData: data.toString('base64') }
   })
 
-  test('ends the execution with its name and cause; the session takes the next message', async () => {
+  test('that cannot be opened ends the execution with its name and cause; the session takes the next message', async () => {
     const { cloudAgentSessionId: session, executionId } = await start({
       encryptedSecrets: { GOOD: await encryptSecret(publicKey, 'good-secret'), BROKEN: flipped },
     })
@@ -219,9 +224,9 @@ describe('a secret that cannot be opened', () => {
     expect(await resultOf(session, next.executionId)).toMatchObject({ status: 'failed', failure })
   })
 
-  test('may be replaced before the session is initiated, and then it works', async () => {
+  test('of that kind may be replaced before the session is initiated, and then it works', async () => {
     const { backEnd } = corral
-    const { cloudAgentSessionId: session } = await backEnd.call.prepareSession.mutate({
+    const prepared = await backEnd.call.prepareSession.mutate({
       prompt: play(bash('echo "the key is $KEY, the pin is $PIN"')),
       mode: 'code',
       model: 'scripted/demo',
@@ -229,16 +234,18 @@ describe('a secret that cannot be opened', () => {
       encryptedSecrets: { KEY: flipped },
       envVars: { KEY: 'a plain value' },
     })
+    session = prepared.cloudAgentSessionId
     await backEnd.call.updateSession.mutate({
       cloudAgentSessionId: session,
       encryptedSecrets: {
+        LONG: await encryptSecret(publicKey, long),
         KEY: await encryptSecret(publicKey, printed.DEPLOY_KEY),
         PIN: await encryptSecret(publicKey, '4711'),
       },
     })
     const { executionId } = await backEnd.call.initiateFromPreparedSession.mutate({ cloudAgentSessionId: session })
     const viewer = follow(corral.corral, session)
-    await viewer.ended(executionId)
+    await viewer.ended(executionId, patienceMs)
     viewer.close()
     // A secret wins over the variable of its name; what is too short to be redacted is said to be so.
     expect(JSON.stringify(viewer.events)).toContain('the key is [secret], the pin is 4711')
@@ -265,22 +272,23 @@ describe('a secret that cannot be opened', () => {
     expect(refusal).toMatchObject({ httpStatus: 400, reason: 'invalid_input', details: [{ path }] })
     expect(JSON.stringify(refusal)).not.toContain(flipped.encryptedDEK.slice(0, 20))
   })
-})
 
-test('a server that is killed while it holds back the beginning of a secret loses nothing of it', async () => {
-  const { cloudAgentSessionId: session, executionId } = await start({
-    prompt: play(bash('echo "first $LONG last"'), `${repeat(1)} pace 100ms`, say('Said.')),
-    encryptedSecrets: { LONG: await encryptSecret(publicKey, 'a-long-canary-that-takes-four-seconds-to-say') },
+  test('is not lost with a server that is killed while it holds back its beginning', async () => {
+    const prompt = play(bash('echo "first $LONG last"'), `${repeat(1)} pace 100ms`, say('Said.'))
+    const { executionId } = await corral.corral.call.sendMessage.mutate({ cloudAgentSessionId: session, prompt })
+    const viewer = follow(corral.corral, session)
+    await viewer.until(
+      'the words before the secret',
+      () => [...spoken(viewer.events).values()].join('').includes('first'),
+      patienceMs,
+    )
+    await corral.kill()
+    await corral.start()
+    expect(await viewer.ended(executionId, patienceMs)).toMatchObject({ streamEventType: 'complete' })
+    expect([...spoken(viewer.events).values()].join('')).toMatch(/first \[secret\] last/)
+    expect(tracesIn(JSON.stringify(viewer.events), { LONG: long.slice(0, 18) }, 'stream')).toEqual([])
+    const own = viewer.events.filter((event) => event.executionId === executionId).map(({ eventId }) => eventId)
+    expect(own).toEqual([...new Set(own)].toSorted((a, b) => a - b))
+    viewer.close()
   })
-  const viewer = follow(corral.corral, session)
-  await viewer.until('the words before the secret', () =>
-    [...spoken(viewer.events).values()].join('').includes('first'),
-  )
-  await corral.kill()
-  await corral.start()
-  expect(await viewer.ended(executionId, 90_000)).toMatchObject({ streamEventType: 'complete' })
-  expect([...spoken(viewer.events).values()].join('')).toMatch(/first \[secret\] last/)
-  expect(tracesIn(JSON.stringify(viewer.events), { LONG: 'a-long-canary-that' }, 'stream')).toEqual([])
-  expect(viewer.events.map(({ eventId }) => eventId)).toEqual(viewer.events.map((_, i) => i + 1))
-  viewer.close()
 })
