@@ -23,6 +23,8 @@ const silent = {
   PLAIN: 'Kp1-plain-canary-three-2342',
   setup: 'Rf9-setup-canary-four-1701',
   gitToken: 'Ls5-git-canary-five-9000',
+  mcpEnv: 'Mt8-program-canary-six-1138',
+  mcpHeader: 'Vb2-header-canary-seven-8472',
   callbackHeader: 'Xn6-callback-canary-eight-5150',
 }
 const canaries: Canaries = { ...printed, ...silent }
@@ -119,6 +121,15 @@ describe('a session with a secret in every place that takes one', () => {
         `: ${silent.setup}; printf 'set up with %s\\n' "$DEPLOY_KEY" | tee setup.txt; cat /proc/$$/cmdline; env | grep SETUP || :`,
       ],
       gitToken: silent.gitToken,
+      mcpServers: {
+        program: { command: 'false', env: { PROGRAM_TOKEN: silent.mcpEnv }, timeout: 5 },
+        remote: {
+          type: 'streamable-http',
+          url: `${receiver.url}/mcp`,
+          headers: { authorization: `Bearer ${silent.mcpHeader}` },
+          timeout: 5,
+        },
+      },
       callbackTarget: { type: 'http', url: `${receiver.url}/done`, headers: { 'x-canary': silent.callbackHeader } },
     })
     session = ack.cloudAgentSessionId
@@ -137,8 +148,10 @@ describe('a session with a secret in every place that takes one', () => {
     expect(said).toContain('key [secret] and token [secret]')
     expect(said).toContain('https://example.com/?key=[secret]')
     expect([...spoken(viewer.events).values()].join('\n')).toContain('key [secret] and token [secret]')
-    const callback = await eventually('the callback', 30_000, async () => receiver.received.at(-1) ?? null)
+    const receivedAt = (path: string) => receiver.received.find((request) => request.path.startsWith(path)) ?? null
+    const callback = await eventually('the callback', 30_000, async () => receivedAt('/done'))
     expect(callback.headers['x-canary']).toBe(silent.callbackHeader)
+    expect(receivedAt('/mcp')?.headers.authorization).toBe(`Bearer ${silent.mcpHeader}`)
   })
 
   test('shows them to no viewer, in no read, export or callback', async () => {
@@ -162,7 +175,7 @@ describe('a session with a secret in every place that takes one', () => {
       envVarCount: 2,
       secretCount: 1,
       setupCommandCount: 1,
-      mcpServerCount: 0,
+      mcpServerCount: 2,
       hasCallback: true,
     })
   })
@@ -172,8 +185,10 @@ describe('a session with a secret in every place that takes one', () => {
     // The agent has them: its own history and what it has not handed on for a minute are in its sandbox's folder.
     const sandbox = /^home\/sandboxes\/[^/]+\/(home|state\/spool|workspace)\//
     expect(await tracesInFiles(corral.folder, canaries, (path) => sandbox.test(path))).toEqual([])
-    // What no program of the sandbox printed is not even there.
-    expect(await tracesInFiles(corral.folder, silent)).toEqual([])
+    // What no program of the sandbox printed is not even there, but for the program's own settings.
+    const settings = /\/(mcp_settings\.json|opencode[^/]*\.json)$/
+    expect(await tracesInFiles(corral.folder, silent, (path) => settings.test(path))).toEqual([])
+    expect(await tracesInFiles(corral.folder, { ...silent, mcpEnv: 'another-text' })).toEqual([])
   })
 
   test('is gone with all of them once it is deleted', async () => {
