@@ -65,6 +65,7 @@ test.each<[AttemptOutcome, string, string]>([
   [{ error: 'connection_reset' }, 'pending', 'dead'],
   [{ error: 'name_not_resolved' }, 'pending', 'dead'],
   [{ error: 'target_refused' }, 'dead', 'dead'],
+  [{ error: 'target_unreadable' }, 'dead', 'dead'],
 ])('after %j it is %s, and after the last attempt %s', (outcome, state, last) => {
   expect([stateAfter(outcome, 1), stateAfter(outcome, 0)]).toEqual([state, last])
 })

@@ -47,6 +47,8 @@ export function decideCallback(facts: CallbackFacts, now: Date, timers: Callback
 export type AttemptOutcome = { status: number } | { error: AttemptError }
 export type AttemptError =
   | 'target_refused'
+  /** It was sealed under another seal key. */
+  | 'target_unreadable'
   | 'timeout'
   | 'name_not_resolved'
   | 'connection_refused'
@@ -62,7 +64,7 @@ export function stateAfter(outcome: AttemptOutcome, attemptsLeft: number): Deliv
 
 /** Redirects and refusals are the receiver's last word; what is broken or busy may mend. */
 function mayBeRepeated(outcome: AttemptOutcome): boolean {
-  if ('error' in outcome) return outcome.error !== 'target_refused'
+  if ('error' in outcome) return outcome.error !== 'target_refused' && outcome.error !== 'target_unreadable'
   return outcome.status === 429 || outcome.status >= 500
 }
 

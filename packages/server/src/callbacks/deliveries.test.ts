@@ -34,7 +34,7 @@ const timers = {
   reconcilerPollMs: 20,
   finalizationMs: 2_000,
 }
-const sealing = createSealing({ key: randomBytes(32) })
+const ownSealing = createSealing({ key: randomBytes(32) })
 const logged: string[] = []
 const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) })
 
@@ -45,7 +45,7 @@ let callbacks: Callbacks
 let receiver: Receiver
 let resolve: Resolve = async () => [{ address: '127.0.0.1', family: 4 }]
 
-function open(allowPrivateHosts: string[]): Callbacks {
+function open(allowPrivateHosts: string[], sealing = ownSealing): Callbacks {
   const outbound = createOutboundPolicy({ allowPrivateHosts })
   const deps = { database, sealing, outbound, timers, logger, version: '0.0.0', report: reportOf }
   return createCallbacks({ ...deps, resolve: (name) => resolve(name) })
@@ -442,6 +442,23 @@ describe('keys', () => {
     expect(new Set(rotations.map(([current]) => current?.secret)).size).toBe(7)
     expect(await callbacks.keys.active('user:rotates')).toHaveLength(5)
   })
+})
+
+test('after the seal key was lost, old callbacks are given up, and new ones are signed with a new key', async () => {
+  const told = await running()
+  const [lost] = await secretsOf()
+  await callbacks.close()
+  callbacks = open([receiver.host], createSealing({ key: randomBytes(32) }))
+  await told.end('Done.')
+  expect((await settled(told, 'dead')).attempts).toMatchObject([{ error: 'target_unreadable' }])
+  const later = await running()
+  await later.end('Done.')
+  await settled(later, 'delivered')
+  const [secret = ''] = await secretsOf()
+  expect(secret).not.toBe(lost)
+  expect(verified(receiver.received[0] ?? expect.fail(), secret).idempotencyKey).toBe(later.id)
+  await callbacks.close()
+  callbacks = open([receiver.host])
 })
 
 describe('a list', () => {

@@ -87,7 +87,7 @@ export function createDeliveries(deps: DeliveryDependencies): Reconciler {
   /** False when the server stopped in between. */
   async function attempt(claim: Claim, row: CallbackRow): Promise<boolean> {
     const target = deps.targets.open(row.executionId, row.target)
-    const outcome = await sendOnce(row, target)
+    const outcome = target === null ? { error: 'target_unreadable' as const } : await sendOnce(row, target)
     if (outcome === null) return false
     const attemptsLeft = row.attemptsLeft - 1
     const state = stateAfter(outcome, attemptsLeft)
@@ -106,7 +106,7 @@ export function createDeliveries(deps: DeliveryDependencies): Reconciler {
     })
     deps.attempted?.(outcome)
     const { id: deliveryId, sessionId, executionId } = row
-    const { origin } = new URL(target.url)
+    const origin = target && new URL(target.url).origin
     logger.info(
       { deliveryId, sessionId, executionId, origin, attempt: row.attemptNo + 1, ...outcome, state },
       'callback',

@@ -5,12 +5,13 @@
 import { randomBytes } from 'node:crypto'
 import { type CallbackKey, type CallbackKeyId, newCallbackKeyId } from '@corral/protocol'
 import { and, desc, eq, gt, isNull, notInArray, or, sql } from 'drizzle-orm'
+import type { Logger } from 'pino'
 import { callbackKey } from '../database/schema.ts'
 import type { Database, Orm, Tx } from '../database/transaction.ts'
 import { recordAudit } from '../identity/audit.ts'
 import type { Caller } from '../identity/caller.ts'
 import { requireRole } from '../identity/roles.ts'
-import type { Sealing } from '../secrets/sealing.ts'
+import { SealBroken, type Sealing } from '../secrets/sealing.ts'
 import type { CallbackTimers } from './decide.ts'
 
 export type CallbackKeys = {
@@ -29,8 +30,9 @@ export function createCallbackKeys(deps: {
   database: Database
   sealing: Pick<Sealing, 'seal' | 'open'>
   timers: Pick<CallbackTimers, 'callbackKeyMs'>
+  logger: Pick<Logger, 'warn'>
 }): CallbackKeys {
-  const { database, sealing, timers } = deps
+  const { database, sealing, timers, logger } = deps
   const placeOf = (id: string) => ({ table: 'callback_key', id })
 
   async function read(orm: Orm, owner: string): Promise<CallbackKey[]> {
@@ -42,21 +44,29 @@ export function createCallbackKeys(deps: {
       )
       .orderBy(desc(sql`${callbackKey.expiresAt} is null`), desc(callbackKey.expiresAt))
       .limit(maxKeys)
-    return rows.map(({ id, sealed, createdAt, expiresAt }) => ({
-      keyId: id,
-      secret: sealing.open(sealed, placeOf(id)),
-      createdAt: createdAt.getTime(),
-      ...(expiresAt ? { expiresAt: expiresAt.getTime() } : {}),
-    }))
+    return rows.flatMap(({ id, sealed, createdAt, expiresAt }) => {
+      const secret = opened(id, sealed)
+      if (secret === null) return []
+      const until = expiresAt ? { expiresAt: expiresAt.getTime() } : {}
+      return [{ keyId: id, secret, createdAt: createdAt.getTime(), ...until }]
+    })
+  }
+
+  /** Null for what was sealed under another seal key: it is of no use to anybody any more. */
+  function opened(id: CallbackKeyId, sealed: Uint8Array): string | null {
+    try {
+      return sealing.open(sealed, placeOf(id))
+    } catch (error) {
+      if (!(error instanceof SealBroken)) throw error
+      logger.warn({ keyId: id, error }, 'a key of callbacks cannot be opened; another takes its place')
+      return null
+    }
   }
 
   async function addCurrent(tx: Tx, owner: string): Promise<CallbackKeyId> {
     const id = newCallbackKeyId()
     const secret = `whsec_${randomBytes(32).toString('base64')}`
-    await tx.orm
-      .insert(callbackKey)
-      .values({ id, owner, sealed: sealing.seal(secret, placeOf(id)) })
-      .onConflictDoNothing({ target: callbackKey.owner, where: sql`expires_at is null` })
+    await tx.orm.insert(callbackKey).values({ id, owner, sealed: sealing.seal(secret, placeOf(id)) })
     return id
   }
 
@@ -64,7 +74,12 @@ export function createCallbackKeys(deps: {
     const known = await read(database.orm, owner)
     if (known.some(({ expiresAt }) => expiresAt === undefined)) return known
     return database.transaction(async (tx) => {
-      await addCurrent(tx, owner)
+      await alone(tx, owner)
+      const readable = await read(tx.orm, owner)
+      if (!readable.some(({ expiresAt }) => expiresAt === undefined)) {
+        await tx.orm.delete(callbackKey).where(and(eq(callbackKey.owner, owner), isNull(callbackKey.expiresAt)))
+        await addCurrent(tx, owner)
+      }
       return read(tx.orm, owner)
     })
   }
@@ -81,8 +96,7 @@ export function createCallbackKeys(deps: {
     async rotate(caller, organizationId) {
       const owner = await ownerFor(caller, organizationId)
       return database.transaction(async (tx) => {
-        // Two that rotate at once do so one after the other, each with a key of its own.
-        await tx.client.query(`select pg_advisory_xact_lock(hashtextextended('callback_key ' || $1, 0))`, [owner])
+        await alone(tx, owner)
         const kept = (await read(tx.orm, owner)).slice(0, maxKeys - 1).map(({ keyId }) => keyId)
         await tx.orm.delete(callbackKey).where(and(eq(callbackKey.owner, owner), notInArray(callbackKey.id, kept)))
         await tx.orm
@@ -99,4 +113,9 @@ export function createCallbackKeys(deps: {
       })
     },
   }
+}
+
+/** Those who change the keys of one owner at once do so one after the other. */
+async function alone(tx: Tx, owner: string): Promise<void> {
+  await tx.client.query(`select pg_advisory_xact_lock(hashtextextended('callback_key ' || $1, 0))`, [owner])
 }

@@ -5,7 +5,7 @@
 import { type ExecutionId, invalidInput } from '@corral/protocol'
 import { z } from 'zod'
 import type { OutboundPolicy } from '../outbound/policy.ts'
-import type { Sealing } from '../secrets/sealing.ts'
+import { SealBroken, type Sealing } from '../secrets/sealing.ts'
 
 /** Loose on purpose: what was admitted once is delivered, whatever the inputs' schemas have come to refuse. */
 const storedSchema = z.object({ url: z.string(), headers: z.record(z.string(), z.string()).default({}) })
@@ -16,7 +16,8 @@ export type CallbackTargets = {
   admit(target: { url: string }): void
   /** For the row of this execution's callback, and for no other. */
   seal(executionId: ExecutionId, target: { url: string; headers?: Record<string, string> | undefined }): Buffer
-  open(executionId: ExecutionId, sealed: Uint8Array): StoredTarget
+  /** Null for what was sealed under another seal key. */
+  open(executionId: ExecutionId, sealed: Uint8Array): StoredTarget | null
 }
 
 export function createCallbackTargets(deps: {
@@ -33,6 +34,13 @@ export function createCallbackTargets(deps: {
       deps.outbound.admit(address, 'callbackTarget.url')
     },
     seal: (id, { url, headers = {} }) => deps.sealing.seal(JSON.stringify({ url, headers }), placeOf(id)),
-    open: (id, sealed) => storedSchema.parse(JSON.parse(deps.sealing.open(sealed, placeOf(id)))),
+    open(id, sealed) {
+      try {
+        return storedSchema.parse(JSON.parse(deps.sealing.open(sealed, placeOf(id))))
+      } catch (error) {
+        if (error instanceof SealBroken) return null
+        throw error
+      }
+    },
   }
 }

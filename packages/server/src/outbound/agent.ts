@@ -15,7 +15,7 @@ import { literalAddress, type OutboundPolicy } from './policy.ts'
 export type Resolve = (hostname: string) => Promise<LookupAddress[]>
 
 /** What the policy forbids. Undici gives it on as it is, or as the `cause` of what it throws. */
-export class TargetRefused extends Error {
+class TargetRefused extends Error {
   constructor(hostname: string) {
     super(`"${hostname}" has no address that may be connected to.`)
     this.name = 'TargetRefused'
