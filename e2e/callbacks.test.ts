@@ -8,7 +8,7 @@ import type { ExecutionId, SessionId } from '@corral/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Receiver, testReceiver, verified } from '../packages/server/src/callbacks/testReceiver.ts'
 import { eventually } from './harness/eventually.ts'
-import { type Installation, startInstallation } from './harness/installation.ts'
+import { type Installation, internalKey, startInstallation } from './harness/installation.ts'
 import { git, makeRepository } from './harness/repositories.ts'
 import { gate, play, say, write } from './harness/script.ts'
 
@@ -109,6 +109,30 @@ test('the server is killed in the middle of a turn, and in the middle of an atte
   const bodies = await eventually('the second attempt', agentMs, () => (toldOf(id).length === 2 ? toldOf(id) : null))
   expect(bodies[0], 'what nobody heard the answer to is sent again as it was').toEqual(bodies[1])
   expect(bodies[0]).toMatchObject({ idempotencyKey: id, lastAssistantMessageText: 'Before.After.' })
+})
+
+test('a target that is changed later counts for what is sent after it', async () => {
+  await corral.backEnd.call.updateSession.mutate({
+    cloudAgentSessionId: session,
+    callbackTarget: { url: `${receiver.url}/second` },
+  })
+  const id = await send(play(say('To another place.')))
+  await told(id)
+  expect(receiver.received.at(-1)?.path).toBe('/second')
+})
+
+test('the figures tell of all this', async () => {
+  const answer = await fetch(`${corral.url}/metrics`, { headers: { authorization: `Bearer ${internalKey}` } })
+  const text = await answer.text()
+  for (const series of [
+    /^corral_executions_ended_total\{state="completed",reason=""\} [1-9]/m,
+    /^corral_step_seconds_count\{step="prompt_send",status="ok"\} [1-9]/m,
+    /^corral_callback_attempts_total\{outcome="2xx"\} [1-9]/m,
+    /^corral_gateway_calls\{kind="models",outcome="2xx"\} [1-9]/m,
+    /^corral_supervisor_links 1$/m,
+    /^corral_database_up 1$/m,
+  ])
+    expect(text).toMatch(series)
 })
 
 test('the deletion of a session in the middle of a turn is told, too', async () => {
