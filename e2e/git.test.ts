@@ -2,11 +2,11 @@
  * Private repositories on a GitHub and a GitLab, which are servers of these tests: with a token of the caller and with a
  * GitHub App; what is committed, pushed and proposed after a turn; and that no credential is ever in a sandbox.
  */
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionId, FinalizationData, SessionId } from '@corral/protocol'
-import { exportPKCS8, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type FakeGithub, startGithub } from '../packages/server/src/testing/codeHosts/github.ts'
 import { type FakeGitlab, startGitlab } from '../packages/server/src/testing/codeHosts/gitlab.ts'
@@ -35,7 +35,8 @@ const hex = (...texts: string[]) => texts.map((text) => Buffer.from(text).toStri
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'corral-e2e-hosts-'))
-  const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   github = await startGithub({ root, app: { id: '77', publicKey } })
   gitlab = await startGitlab({ root })
   github.tokens.set(githubToken, ['acme/app', 'acme/sibling'])
@@ -47,7 +48,7 @@ beforeAll(async () => {
   await makeRepository(stored('acme/tool'), { 'readme.md': 'A tool\n' })
   await makeRepository(stored('acme/team/app'), { 'readme.md': 'On GitLab\n' })
   corral = await startInstallation({
-    env: { GITHUB_APP_ID: '77', GITHUB_APP_PRIVATE_KEY: (await exportPKCS8(privateKey)).replaceAll('\n', '\\n') },
+    env: { GITHUB_APP_ID: '77', GITHUB_APP_PRIVATE_KEY: pem.replaceAll('\n', '\\n') },
     config: {
       gitHosts: {
         'github.com': { url: github.url, api: github.api },

@@ -1,8 +1,7 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { exportPKCS8, generateKeyPair } from 'jose'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startGithub } from '../testing/codeHosts/github.ts'
 import { doorUrl } from './doorUrl.ts'
@@ -14,11 +13,12 @@ const here = gitWith({ home: folder })
 for (const path of ['acme/app', 'acme/sibling', 'ana/notes']) {
   await makeRepository(here, join(folder, 'host', `${path}.git`))
 }
-const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
+const pemOf = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString()
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const github = await startGithub({ root: join(folder, 'host'), app: { id: '77', publicKey } })
 const gateway = await testGateway({
   gitHosts: { 'github.com': { url: github.url, api: github.api } },
-  githubApp: { appId: '77', privateKey: await exportPKCS8(privateKey) },
+  githubApp: { appId: '77', privateKey: pemOf(privateKey) },
 })
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
@@ -170,7 +170,7 @@ describe('a token of the GitHub App', () => {
   test('cannot be had with another App’s key, which is told without a word of the key', async () => {
     await link({ organizationId: 'acme' })
     const { privateKey: other } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const pem = other.export({ type: 'pkcs8', format: 'pem' }).toString()
+    const pem = pemOf(other)
     await gateway.start({ githubApp: { appId: '77', privateKey: pem } })
     expect(await reads(await session({}))).toContain('corral: GitHub refused the App of this installation')
     expect(gateway.logged()).not.toContain(pem.split('\n')[1])

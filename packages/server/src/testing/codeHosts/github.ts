@@ -2,9 +2,9 @@
  * For tests: a GitHub, with repositories, personal tokens, one App with its installations, and pull requests. It refuses
  * what GitHub refuses, in the way of GitHub: what one may not see is not there.
  */
-import { randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type CryptoKey, jwtVerify } from 'jose'
+import { jwtVerify } from 'jose'
 import { sentToken, serveGit } from './gitBackend.ts'
 import {
   type BasicError,
@@ -31,7 +31,7 @@ export type FakeGithub = HostServer & {
 /** `root` holds `<owner>/<repo>.git`; `app` is whose signature it takes. */
 export async function startGithub(options: {
   root: string
-  app?: { id: string; publicKey: CryptoKey }
+  app?: { id: string; publicKey: KeyObject }
 }): Promise<FakeGithub> {
   const open: FakeGithub['open'] = new Set()
   const tokens: FakeGithub['tokens'] = new Map()
