@@ -10,17 +10,21 @@ type Range = { min?: number; max: number }
 const tooLong = (max: number) => `must have at most ${max} characters`
 const tooMany = (max: number, what: string) => `must have at most ${max} ${what}`
 
-/** Free text. PostgreSQL takes no U+0000 and, in JSON, no half of a surrogate pair: both become U+FFFD. */
-export const text = ({ min = 1, max }: Range) =>
+/** `max` of a schema counts code points, which never are more than units; what has too many units is refused after it. */
+const short = (min: number, max: number) =>
   z
     .string()
     .min(min, `must have at least ${min} characters`)
-    .max(max, tooLong(max))
-    .overwrite((value) => value.toWellFormed().replaceAll('\0', '\uFFFD'))
+    .max(max, { error: tooLong(max), abort: true })
+    .refine((value) => value.length <= max, tooLong(max))
+
+/** Free text. PostgreSQL takes no U+0000 and, in JSON, no half of a surrogate pair: both become U+FFFD. */
+export const text = ({ min = 1, max }: Range) =>
+  short(min, max).overwrite((value) => value.toWellFormed().replaceAll('\0', '\uFFFD'))
 
 /** Text of a given form; the message says which. */
 export const formed = (pattern: RegExp, message: string, { min = 1, max }: Range) =>
-  z.string().min(min, `must have at least ${min} characters`).max(max, tooLong(max)).regex(pattern, message)
+  short(min, max).regex(pattern, message)
 
 export const list = <Item extends z.ZodType>(item: Item, max: number) => z.array(item).max(max, tooMany(max, 'items'))
 
@@ -74,9 +78,7 @@ export const headers = table(
 )
 
 /** An address that is connected to later; whether it may be is the outbound policy's. */
-export const httpUrl = z
-  .string()
-  .max(2048, tooLong(2048))
+export const httpUrl = short(0, 2048)
   .refine((value) => /^https?:\/\//i.test(value) && URL.canParse(value), 'must be an http or https URL')
   .refine((value) => {
     const url = URL.canParse(value) ? new URL(value) : null
