@@ -76,8 +76,23 @@ test('a callback tells of the work once it is pushed, with the last words of the
   })
   expect(receiver.received[0]?.headers.authorization).toBe('Bearer of-the-receiver')
   expect(await commandJson('callbacks', 'list', session)).toMatchObject([{ executionId, state: 'delivered' }])
+  const [delivery] = await commandJson('callbacks', 'list', session)
+  expect((await corral.command(['callbacks', 'list', session])).stdout).toMatch(
+    new RegExp(`^${delivery.deliveryId}  delivered  ${executionId}  1 attempt, 200 at .*\\n$`),
+  )
+  expect((await corral.command(['callbacks', 'redeliver', session, delivery.deliveryId])).code).toBe(0)
+  const [first, again] = await eventually('a redelivery', agentMs, () =>
+    toldOf(executionId).length === 2 ? toldOf(executionId) : null,
+  )
+  expect(again).toEqual({ ...first, attempt: '2' })
+  const rotated = (await corral.command(['callbacks', 'rotate-key'])).stdout.trimEnd().split('\n')
+  expect(rotated).toMatchObject(
+    [/^key_\S+ {2}whsec_\S+ {2}current$/, new RegExp(`  ${RegExp.escape(secret)}  signs until `)].map((line) =>
+      expect.stringMatching(line),
+    ),
+  )
   const result = await corral.corral.call.getMessageResult.query({ cloudAgentSessionId: session, executionId })
-  expect(result.callback).toMatchObject({ state: 'delivered', attempts: [{ status: 200 }] })
+  expect(result.callback).toMatchObject({ state: 'delivered', attempts: [{ status: 200 }, { status: 200 }] })
 })
 
 test.each([

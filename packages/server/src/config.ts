@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { DeathPoint } from './deathPoints.ts'
 import { hasCode } from './host/systemError.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
+import { createOutboundPolicy } from './outbound/policy.ts'
 import { type DriverConfig, driverNames } from './sandboxes/choose.ts'
 import type { DriverRef } from './sandboxes/driver.ts'
 import { newEnvelopeKey } from './secrets/envelopes.ts'
@@ -191,7 +192,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     agentsFolder: agentsFolder(env),
     supervisorsFolder: supervisorsFolder(env),
     gitLocalRoots: list(env.CORRAL_GIT_LOCAL_ROOTS).map((root) => resolve(root)),
-    allowPrivateHosts: list(env.CORRAL_ALLOW_PRIVATE_HOSTS),
+    allowPrivateHosts: privateHosts(env.CORRAL_ALLOW_PRIVATE_HOSTS),
     allowedOrigins: list(env.WS_ALLOWED_ORIGINS),
     upstreams,
     defaultUpstream: file.defaultUpstream ?? null,
@@ -214,6 +215,13 @@ function sandboxDriverOf(value: string | undefined): DriverRef['driver'] | null 
   throw new Error(
     `CORRAL_SANDBOX_DRIVER is "${value}", which there is none of; use ${driverNames.join(' or ')}, or leave it out.`,
   )
+}
+
+/** An entry that cannot be read is refused now, before anything is started. */
+function privateHosts(text: string | undefined): string[] {
+  const allowPrivateHosts = list(text)
+  createOutboundPolicy({ allowPrivateHosts })
+  return allowPrivateHosts
 }
 
 function upstreamsOf(env: NodeJS.ProcessEnv): Record<string, UpstreamSettings> {

@@ -1,5 +1,8 @@
 /** Callbacks from the end of an execution to its receiver, over real sessions, a real log and a real network. */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import {
   type CallbackView,
   type ExecutionId,
@@ -21,6 +24,7 @@ import { createOutboundPolicy } from '../outbound/policy.ts'
 import { createSealing } from '../secrets/sealing.ts'
 import { reportOf } from '../sessions/executionReads.ts'
 import { createSink } from '../sessions/sink.ts'
+import { selfSigned } from '../testing/certificate.ts'
 import { addSession, openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
 import { type Callbacks, createCallbacks } from './callbacks.ts'
@@ -320,6 +324,26 @@ describe('a receiver that', () => {
     await told.end('Done.')
     expect(attemptsOf(await settled(told, 'dead'))).toEqual(Array(5).fill('connection_refused'))
   })
+})
+
+test('a receiver whose certificate nobody vouches for gets nothing', async () => {
+  const requests: string[] = []
+  const server = createSecureServer(selfSigned('localhost'), (request, response) => {
+    requests.push(request.url ?? '')
+    response.end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  await callbacks.close()
+  callbacks = open([host])
+  const told = await running({ url: `https://${host}/` })
+  await told.end('Done.')
+  const { attempts } = await settled(told, 'dead')
+  expect([attempts.map(({ error }) => error), requests]).toEqual([Array(5).fill('tls_failed'), []])
+  server.close()
+  await callbacks.close()
+  callbacks = open([receiver.host])
 })
 
 describe('a target that the policy forbids', () => {

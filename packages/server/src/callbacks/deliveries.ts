@@ -53,7 +53,7 @@ export function createDeliveries(deps: DeliveryDependencies): Reconciler {
         })
         .from(callback)
         .leftJoin(execution, eq(execution.id, callback.executionId))
-        .where(eq(callback.id, claim.key as CallbackRow['id']))
+        .where(sql`${callback.id} = ${claim.key}`)
       if (!look) return { until: null }
       claim.wakeNo = look.row.wakeNo
       const action = decideCallback({ ...look.row, finalization: look.finalization }, look.now, timers)

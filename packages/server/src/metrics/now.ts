@@ -29,7 +29,8 @@ const states = {
   callbacks: ['waiting', 'pending'],
   sandboxes: ['stopped', 'starting', 'ready', 'unreachable', 'stopping'],
 } as const
-type What = keyof typeof states
+const whats = ['executions', 'callbacks', 'sandboxes'] as const satisfies (keyof typeof states)[]
+type What = (typeof whats)[number]
 const countSql = `
   select 'executions' as what, state, count(*) from execution where state in ('queued', 'running') group by state
   union all select 'callbacks', state, count(*) from callback where state in ('waiting', 'pending') group by state
@@ -61,9 +62,9 @@ export function addGaugesOfNow(registry: Registry, now: Now): () => Promise<void
   async function countStates(): Promise<void> {
     const answer = await asked(() => now.pool.query<{ what: What; state: string; count: number }>(countSql))
     databaseUp.set(answer ? 1 : 0)
-    for (const [what, of] of Object.entries(counted)) {
-      of.reset()
-      if (answer) for (const state of states[what as What]) of.set({ state }, 0)
+    for (const what of whats) {
+      counted[what].reset()
+      if (answer) for (const state of states[what]) counted[what].set({ state }, 0)
     }
     for (const { what, state, count } of answer?.rows ?? []) counted[what].set({ state }, count)
   }

@@ -25,8 +25,10 @@ export function createSessionReconciler(
       if (!look) return { until: null }
       claim.wakeNo = look.wakeNo
       const action = decide(look.facts, look.now, timers)
+      // One line for each decision; waiting and tidying up are not worth one on most days.
+      const level = action.do === 'wait' || action.do === 'compact' ? 'debug' : 'info'
+      logger[level]({ sessionId: look.session.id, action }, 'session')
       if (action.do === 'wait') return { until: action.until }
-      logger.info({ sessionId: look.session.id, action }, 'session')
       await act(action, claim, look)
       return 'again'
     },
