@@ -2,14 +2,15 @@
  * Every way into the server, and everybody who may not take it: the right answer to each, and for what is not one's own
  * exactly the answer of what does not exist: the same bytes, by the same SQL in the same order.
  */
-import { newAgentSessionId, newExecutionId, newSessionId, type Scope, scopes } from '@corral/protocol'
+import { newAgentSessionId, newSessionId, type Scope, scopes } from '@corral/protocol'
 import { createTRPCClient, httpLink } from '@trpc/client'
 import { afterAll, describe, expect, test } from 'vitest'
+import { ask, callback } from '../../database/schema.ts'
 import { storedScopes } from '../../identity/scopes.ts'
 import { internalApiSecret, signedToken } from '../../identity/testIdentity.ts'
 import { statementsOf } from '../../testing/statements.ts'
 import { deprecatedNames } from './deprecatedNames.ts'
-import { everyWay, type Names, procedures, routes, type Way } from './everyWay.ts'
+import { everyWay, type Names, noParts, procedures, routes, type Way } from './everyWay.ts'
 import type { AppRouter } from './router.ts'
 import { bearer, expectRefusal, preparation, testFace } from './testFace.ts'
 
@@ -34,6 +35,7 @@ const clientOf = (key: string) =>
   createTRPCClient<AppRouter>({ links: [httpLink({ url: `${face.url}/trpc`, headers: bearer(key) })] })
 type Ack = Awaited<ReturnType<ReturnType<typeof clientOf>['start']['mutate']>>
 const namesOf = (ack: Ack): Names => ({
+  ...noParts(),
   sessionId: ack.cloudAgentSessionId,
   kiloSessionId: ack.kiloSessionId,
   executionId: ack.executionId,
@@ -46,10 +48,26 @@ const formerly = namesOf(await clientOf(former.apiKey).start.mutate(inOrganizati
 const ofStranger = namesOf(await clientOf(stranger.apiKey).start.mutate(preparation))
 await pool.query('delete from member where user_id = $1', [former.userId])
 
+/** What lies in the owner's session, beside its execution. */
+const { sessionId, executionId } = personal
+const asked = { sessionId, executionId, agentSessionId: personal.kiloSessionId, request: {}, deadlineMs: 60_000 }
+await database.orm.insert(ask).values([
+  { ...asked, id: personal.questionId, kind: 'question' },
+  { ...asked, id: personal.permissionId, kind: 'permission' },
+])
+await database.orm.insert(callback).values({
+  id: personal.deliveryId,
+  sessionId,
+  executionId,
+  owner: `user:${owner.userId}`,
+  target: Buffer.from('sealed'),
+  attemptsLeft: 5,
+})
+
 const never: Names = {
   sessionId: newSessionId(),
   kiloSessionId: newAgentSessionId(),
-  executionId: newExecutionId(),
+  ...noParts(),
   organizationId: 'never',
 }
 
@@ -186,13 +204,13 @@ describe.each(others)('a session, asked for by %s', (_, key, whose) => {
   })
 })
 
-describe('an execution of another session', () => {
-  test.each(aboutSessions.filter((way) => way.execution))('$name answers as if there were none', async (way) => {
-    const ask = (executionId: Names['executionId']) =>
-      statementsOf(() => way.call(as(stranger.apiKey), { ...ofStranger, executionId }))
-    const none = await ask(never.executionId)
-    expectRefusal(none.result, 'execution_not_found')
-    expect(await ask(personal.executionId)).toEqual(none)
+describe('what lies in another session', () => {
+  test.each(aboutSessions.filter((way) => way.within))('$name answers as if it had never existed', async (way) => {
+    const own = { sessionId: ofStranger.sessionId, kiloSessionId: ofStranger.kiloSessionId }
+    const ask = (parts: Names) => statementsOf(() => way.call(as(stranger.apiKey), { ...parts, ...own }))
+    const none = await ask(never)
+    if (way.within) expectRefusal(none.result, way.within)
+    expect(await ask(personal)).toEqual(none)
   })
 })
 

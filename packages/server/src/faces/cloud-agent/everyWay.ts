@@ -5,8 +5,10 @@
  */
 import {
   type AgentSessionId,
+  type DeliveryId,
   type ExecutionId,
   newAgentSessionId,
+  newExecutionId,
   newSessionId,
   type RefusalReason,
   type Scope,
@@ -19,14 +21,28 @@ export type Names = {
   sessionId: SessionId
   kiloSessionId: AgentSessionId
   executionId: ExecutionId
+  questionId: string
+  permissionId: string
+  deliveryId: DeliveryId
   organizationId: string
 }
+
+/** Of what lies in a session: things that never were. */
+export const noParts = (): Omit<Names, 'sessionId' | 'kiloSessionId' | 'organizationId'> => ({
+  executionId: newExecutionId(),
+  questionId: `que_${crypto.randomUUID()}`,
+  permissionId: `per_${crypto.randomUUID()}`,
+  deliveryId: `dlv_${newExecutionId().slice('exec_'.length)}`,
+})
 
 export type Demands = 'nothing' | Scope | 'internal'
 
 type About =
-  /** A session, which must be the caller's: `absent` is the answer when it is not there. */
-  | { about: 'session'; absent: RefusalReason | 'success'; execution?: 'execution_not_found' }
+  /**
+   * A session, which must be the caller's: `absent` is the answer when it is not there, and `within` when the session
+   * is theirs, and what is named in it is not.
+   */
+  | { about: 'session'; absent: RefusalReason | 'success'; within?: RefusalReason }
   /** An organization, which the caller must belong to. */
   | { about: 'organization'; absent: RefusalReason }
   | { about: 'caller' }
@@ -38,7 +54,8 @@ type RouteRow = Omit<Row, 'input'> & About & { path?(names: Names): string; body
 const read = { demands: 'sessions:read', about: 'session', absent: 'session_not_found' } as const
 const write = { demands: 'sessions:write', about: 'session', absent: 'session_not_found' } as const
 const administered = { demands: 'admin', about: 'organization', absent: 'organization_not_found' } as const
-const execution = 'execution_not_found' as const
+const execution = { within: 'execution_not_found' } as const
+const question = { within: 'question_not_found' } as const
 const session = ({ sessionId }: Names) => ({ sessionId })
 const ofOrganization = ({ organizationId }: Names) => ({ kilocodeOrganizationId: organizationId })
 const prepared = ({ organizationId }: Names) => ({ ...preparation, kilocodeOrganizationId: organizationId })
@@ -62,17 +79,25 @@ export const procedures: Record<string, Row> = {
   sendMessageV2: { ...write, input: ({ sessionId }) => ({ sessionId, prompt: 'Hello' }) },
   updateExecution: {
     ...write,
-    execution,
+    ...execution,
     input: ({ sessionId, executionId }) => ({ sessionId, executionId, prompt: 'Hello' }),
   },
   interruptSession: {
     ...write,
-    execution,
+    ...execution,
     input: ({ sessionId, executionId }) => ({ sessionId, executionId }),
   },
-  answerQuestion: { ...write, input: ({ sessionId }) => ({ sessionId, questionId: 'que_1', answers: [['Yes']] }) },
-  rejectQuestion: { ...write, input: ({ sessionId }) => ({ sessionId, questionId: 'que_1' }) },
-  answerPermission: { ...write, input: ({ sessionId }) => ({ sessionId, permissionId: 'per_1', reply: 'once' }) },
+  answerQuestion: {
+    ...write,
+    ...question,
+    input: ({ sessionId, questionId }) => ({ sessionId, questionId, answers: [['Yes']] }),
+  },
+  rejectQuestion: { ...write, ...question, input: ({ sessionId, questionId }) => ({ sessionId, questionId }) },
+  answerPermission: {
+    ...write,
+    within: 'permission_not_found',
+    input: ({ sessionId, permissionId }) => ({ sessionId, permissionId, reply: 'once' }),
+  },
   deleteSession: { ...write, absent: 'success', input: session },
 
   getSession: { ...read, input: ({ kiloSessionId }) => ({ kiloSessionId }) },
@@ -82,15 +107,19 @@ export const procedures: Record<string, Row> = {
     absent: 'organization_not_found',
     input: ofOrganization,
   },
-  getMessageResult: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  getMessageResult: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   listAsks: { ...read, input: session },
   getDiff: { ...read, input: session },
   listCallbacks: { ...read, input: session },
-  redeliverCallback: { ...write, input: ({ sessionId }) => ({ sessionId, deliveryId: 'dlv_0' }) },
+  redeliverCallback: {
+    ...write,
+    within: 'delivery_not_found',
+    input: ({ sessionId, deliveryId }) => ({ sessionId, deliveryId }),
+  },
   getCallbackKeys: { ...administered, input: ofOrganization },
   rotateCallbackKey: { ...administered, input: ofOrganization },
-  getNetworkLog: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
-  getTiming: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  getNetworkLog: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  getTiming: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
 
   initiateSessionStream: {
     demands: 'sessions:write',

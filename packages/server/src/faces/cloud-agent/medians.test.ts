@@ -3,11 +3,11 @@
  * way for each sequence of SQL that the ways of `everyWay.ts` send, since `authorization.test.ts` shows that the two
  * sequences of one way are the same.
  */
-import { newAgentSessionId, newExecutionId, newSessionId } from '@corral/protocol'
+import { newAgentSessionId, newSessionId } from '@corral/protocol'
 import { afterAll, expect, test } from 'vitest'
 import { internalApiSecret } from '../../identity/testIdentity.ts'
 import { statementsOf } from '../../testing/statements.ts'
-import { everyWay, type Names, type Way } from './everyWay.ts'
+import { everyWay, type Names, noParts, type Way } from './everyWay.ts'
 import { type Answer, bearer, preparation, testFace } from './testFace.ts'
 
 /** Of each of the two: a thousand by turns. */
@@ -23,13 +23,14 @@ const { text } = await face.mutate('start', preparation, bearer(face.operator.ap
 const theirs: Names = {
   sessionId: `agent_${/agent_([0-9a-f-]{36})/.exec(text)?.[1]}`,
   kiloSessionId: `ses_${/ses_(\w+)/.exec(text)?.[1]}`,
+  ...noParts(),
   executionId: `exec_${/exec_(\w+)/.exec(text)?.[1]}`,
   organizationId: face.organizationId,
 }
 const never: Names = {
   sessionId: newSessionId(),
   kiloSessionId: newAgentSessionId(),
-  executionId: newExecutionId(),
+  ...noParts(),
   organizationId: 'never',
 }
 
