@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { internalApiSecret } from '../../identity/testIdentity.ts'
 import { testCloudAgent } from '../../testing/cloudAgent.ts'
-import { everyWay, type Names, procedures } from './everyWay.ts'
+import { everyWay, type Names, noParts, procedures } from './everyWay.ts'
 import { bearer, preparation, testFace } from './testFace.ts'
 
 const face = await testFace()
@@ -22,7 +22,7 @@ const headers = { ...bearer(face.operator.apiKey), 'x-internal-api-key': interna
 async function begun(): Promise<Names> {
   const { json } = await face.mutate('start', { ...preparation, kilocodeOrganizationId: face.organizationId }, headers)
   const { cloudAgentSessionId: sessionId, ...ack } = (json as { result: { data: Started } }).result.data
-  return { ...ack, sessionId, organizationId: face.organizationId }
+  return { ...noParts(), ...ack, sessionId, organizationId: face.organizationId }
 }
 type Started = Pick<Names, 'kiloSessionId' | 'executionId'> & { cloudAgentSessionId: Names['sessionId'] }
 
