@@ -244,6 +244,28 @@ test('a secret that is learned in the middle is known from then on, beside those
   expect(texts()).toEqual([`${mark} and another-one\n`, `${mark} and ${mark}\n`])
 })
 
+test('secrets that are replaced again and again stay known, as far as there is room for them', () => {
+  const { redactors, session } = setUp()
+  const secretOf = (i: number) => `${i}-`.padEnd(40 * 1024, String(i % 10))
+  for (let i = 0; i < 5; i++) redactors.learn(session, [secretOf(i)])
+  const text = (value: string) => redactors.known(session)?.text(value)
+  expect([0, 1, 2, 3, 4].map((i) => text(secretOf(i)) === mark)).toEqual([false, false, true, true, true])
+})
+
+test('whatever else a delta has beside its text is redacted, too', async () => {
+  const { offer, stored } = setUp()
+  const properties = {
+    sessionID: 'ses_1',
+    messageID: 'msg_1',
+    partID: 'prt_1',
+    field: 'text',
+    delta: 'x',
+    whole: secret,
+  }
+  await offer([{ type: 'kilocode', data: { type: 'message.part.delta', properties } }])
+  expect(stored[0]?.event.data).toMatchObject({ properties: { delta: 'x', whole: mark } })
+})
+
 test('whatever is said in however many parts and frames: no part shows a secret, no event is lost, doubled or moved', async () => {
   const piece = fc.record({
     part: fc.constantFrom('prt_1', 'prt_2'),

@@ -66,7 +66,7 @@ export function createPartStreams(redactor: Redactor, options: { holdMs: number 
         const now = performance.now()
         if (!held.stream.holds()) held.heldSince = now
         held.touchedAt = now
-        held.stream.feed(piece.text, (shown) => ready(piece.with(shown)))
+        held.stream.feed(piece.text, (shown) => ready(redacted(piece.with(shown), redactor)))
         forgetIdle()
         return
       }

@@ -18,6 +18,8 @@ export type Redactors = {
 /** Patterns of this many characters at most are kept, about 25 bytes of memory each. */
 const mostCharacters = 4 * 1024 * 1024
 const mostSessions = 50_000
+/** Of one session: what it has now, and as much of what it had before. */
+const mostSecretCharacters = 128 * 1024
 
 export function createRedactors(deps: { secretsOf(session: SessionId): Promise<readonly string[]> }): Redactors {
   /** The first was not used for longest. */
@@ -54,13 +56,24 @@ export function createRedactors(deps: { secretsOf(session: SessionId): Promise<r
     async load(session) {
       const secrets = await deps.secretsOf(session)
       // Something may have been learned meanwhile.
-      return keep(session, new Set([...(sessions.get(session)?.secrets ?? []), ...secrets]))
+      return keep(session, newest(sessions.get(session)?.secrets, secrets))
     },
     learn(session, secrets) {
       const before = sessions.get(session)
       if (before && secrets.every((secret) => before.secrets.has(secret))) return
-      keep(session, new Set([...(before?.secrets ?? []), ...secrets]))
+      keep(session, newest(before?.secrets, secrets))
     },
     forget,
   }
+}
+
+/** Those of now, and as many of before as there is room for, the newest first to stay. */
+function newest(before: ReadonlySet<string> | undefined, now: readonly string[]): Set<string> {
+  const all = [...new Set([...now.toReversed(), ...[...(before ?? [])].reverse()])]
+  let left = mostSecretCharacters
+  const kept = all.filter((secret) => {
+    left -= secret.length
+    return left >= 0
+  })
+  return new Set(kept.reverse())
 }

@@ -103,6 +103,7 @@ export function createSessionHold(deps: {
         const n = from + events.length - 1
         arrange(frame)
         const parts = partsFor(redactor)
+        last = { epoch, n }
         const waiting = { unsettled: events.length, settle: () => resolve({ epoch, n }), fail: reject }
         for (const [i, event] of events.entries()) {
           const one: Pending = { waiting, epoch, n: from + i, event: null }
@@ -111,7 +112,6 @@ export function createSessionHold(deps: {
             one.event = ready
           })
         }
-        last = { epoch, n }
         release()
       })
     },
