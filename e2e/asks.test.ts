@@ -7,6 +7,7 @@ import type { AskView, ExecutionId, Permissions, SessionId } from '@corral/proto
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from './harness/eventually.ts'
 import { apiKey, type Installation, startInstallation } from './harness/installation.ts'
+import { startAtTerminal } from './harness/pseudoTerminal.ts'
 import { makeRepository } from './harness/repositories.ts'
 import { ask, bash, play, say, task } from './harness/script.ts'
 import { openSocket } from './harness/socket.ts'
@@ -178,21 +179,36 @@ describe('at the command line', () => {
     expect((await run('answer', session, 'que_other', 'Red')).stderr).toMatch(/corral asks agent_/)
   })
 
+  const prompt = play(bash('echo hello'), say('Done.'))
+  const watch = ['run', prompt, '--repo', '', '--ask', 'bash', '--no-commit']
+
   test('who watches in a pipe is told how to answer', async () => {
-    const watching = corral.startCommand([
-      'run',
-      play(bash('echo hello'), say('Done.')),
-      '--repo',
-      repository,
-      '--ask',
-      'bash',
-      '--no-commit',
-    ])
-    const [, where, which] = await eventually('the command to answer with', askMs, () =>
-      /corral answer (agent_\S+) (per_\S+) once/.exec(watching.output.stderr),
-    )
-    expect(await run('answer', where ?? '', which ?? '', 'once')).toMatchObject({ code: 0 })
-    expect(await watching.ended()).toMatchObject({ code: 0, stdout: 'Done.\n' })
+    const watching = corral.startCommand(watch.with(3, repository))
+    try {
+      const [, where, which] = await eventually('the command to answer with', askMs, () =>
+        /corral answer (agent_\S+) (per_\S+) once/.exec(watching.output.stderr),
+      )
+      expect(await run('answer', where ?? '', which ?? '', 'once')).toMatchObject({ code: 0 })
+      expect(await watching.ended()).toMatchObject({ code: 0, stdout: 'Done.\n' })
+    } finally {
+      watching.process.kill('SIGKILL')
+    }
+  })
+
+  test('who watches at a terminal is asked there', async ({ skip }) => {
+    const terminal = startAtTerminal(corral, watch.with(3, repository))
+    if (!terminal) return skip('there is no program "script" (util-linux), which lends a terminal')
+    try {
+      await eventually('the question at the terminal', askMs, () =>
+        /asks to use bash:\s+echo hello/.test(terminal.shown()) ? true : null,
+      )
+      terminal.type('perhaps not\r')
+      const end = await terminal.ended
+      expect(terminal.shown()).toMatch(/perhaps not[\s\S]*Done\.[\s\S]*done in/)
+      expect(end).toBe(0)
+    } finally {
+      terminal.kill()
+    }
   })
 })
 

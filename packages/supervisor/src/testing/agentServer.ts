@@ -11,6 +11,9 @@ export type TestAgent = {
   statuses: Record<string, { type: string }>
   messages: Record<string, unknown[]>
   children: Record<string, { id: string; time: { created: number } }[]>
+  /** Those that wait; a reply takes them away, and what is not there is not found. */
+  permissions: { id: string }[]
+  questions: { id: string }[]
   calls: string[]
   emit(type: string, properties: Record<string, unknown>): void
   /** Feeds that are open now. */
@@ -27,6 +30,8 @@ export async function startTestAgent(): Promise<TestAgent> {
   const statuses: TestAgent['statuses'] = {}
   const messages: TestAgent['messages'] = {}
   const children: TestAgent['children'] = {}
+  const permissions: TestAgent['permissions'] = []
+  const questions: TestAgent['questions'] = []
   const calls: string[] = []
   const ended = Promise.withResolvers<string>()
   let frozen = false
@@ -44,14 +49,22 @@ export async function startTestAgent(): Promise<TestAgent> {
       return
     }
     if (what === 'abort') onAbort()
+    const waiting = kind === 'permission' ? permissions : kind === 'question' ? questions : null
+    if (waiting && id !== '') {
+      const at = waiting.findIndex((ask) => ask.id === id)
+      if (at === -1) return response.writeHead(404).end('{}')
+      waiting.splice(at, 1)
+    }
     const answer =
-      path === '/session/status'
-        ? statuses
-        : kind === 'session' && what === 'message'
-          ? (messages[id] ?? [])
-          : kind === 'session' && what === 'children'
-            ? (children[id] ?? [])
-            : true
+      waiting && id === ''
+        ? waiting
+        : path === '/session/status'
+          ? statuses
+          : kind === 'session' && what === 'message'
+            ? (messages[id] ?? [])
+            : kind === 'session' && what === 'children'
+              ? (children[id] ?? [])
+              : true
     response.end(JSON.stringify(answer))
   })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
@@ -73,6 +86,8 @@ export async function startTestAgent(): Promise<TestAgent> {
     statuses,
     messages,
     children,
+    permissions,
+    questions,
     calls,
     emit(type, properties) {
       for (const feed of feeds) feed.write(`data: ${JSON.stringify({ type, properties })}\n\n`)

@@ -110,12 +110,11 @@ export function createAsks(options: {
       }
     },
     async compare() {
+      const before = [...open]
       const [permissions, questions] = await Promise.all([api.permissions(), api.questions()])
       const there = new Set([...permissions, ...questions].map(({ id }) => id))
-      for (const id of open) {
-        if (there.has(id)) continue
-        open.delete(id)
-        gone(id)
+      for (const id of before) {
+        if (!there.has(id) && open.delete(id)) gone(id)
       }
       for (const properties of permissions) if (!open.has(properties.id)) tell({ type: 'permission.asked', properties })
       for (const properties of questions) if (!open.has(properties.id)) tell({ type: 'question.asked', properties })

@@ -3,7 +3,7 @@
  * the feed is there before any prompt; no prompt is handed over where the repository's own configuration would allow
  * more than the session's policy does.
  */
-import type { ExecuteParams } from '@corral/protocol'
+import { type ExecuteParams, isAskEvent } from '@corral/protocol'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
 import type { AgentApi } from './api.ts'
@@ -51,13 +51,17 @@ export async function openConversation(options: {
   const asks = createAsks({
     api,
     policy: params,
-    tell(event) {
-      projection.event(event)
-      if (projection.sessions().has(sessionOf(event.properties) ?? '')) asks.event(event)
-    },
+    tell,
     gone: options.askGone,
     log,
   })
+  function tell(event: FeedEvent): void {
+    // This agent works for us alone: who asks and is not known is a sub-agent whose beginning the feed has lost.
+    const asking = isAskEvent(event.type) ? sessionOf(event.properties) : undefined
+    if (asking) projection.addSession(asking)
+    projection.event(event)
+    if (asking) asks.event(event)
+  }
   try {
     await api.openSession(root)
     const [agents, models, config] = await Promise.all([
@@ -71,9 +75,8 @@ export async function openConversation(options: {
         log,
         handlers: {
           event(event) {
-            projection.event(event)
+            tell(event)
             options.event(event)
-            if (projection.sessions().has(sessionOf(event.properties) ?? '')) asks.event(event)
           },
           connected: (again) => {
             if (!again) return

@@ -1,6 +1,7 @@
 /** The real agents with the scripted model behind the real door: what their turns become in the log. */
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ExecuteParams, newAgentSessionId } from '@corral/protocol'
+import { type AskAnswer, type ExecuteParams, newAgentSessionId, type Permissions, vocabulary } from '@corral/protocol'
 import { type ScriptedModelControl, scriptedModelControl, startScriptedModel } from '@corral/scripted-model'
 import { describe, expect, it } from 'vitest'
 import { agentMark, processesWith } from '../../host/processes.ts'
@@ -171,6 +172,85 @@ describe('OpenCode', () => {
     const second = await ask('play: say "on we go"')
     expect((await end(second)).data).toMatchObject({ result: 'completed' })
     expect(textOf(of(second))).toEqual(['on we go'])
+  })
+})
+
+/** One who answers the first ask of its kind with what a person would say. */
+async function answerAsk(
+  { bench, of }: Awaited<ReturnType<typeof createConversation>>,
+  params: ExecuteParams,
+  type: 'permission.asked' | 'question.asked',
+  answer: AskAnswer,
+): Promise<string> {
+  const [asked] = await bench.server.until(() => {
+    const found = kilocode(of(params), type)
+    return found.length > 0 && found
+  }, boundMs)
+  const { id } = vocabulary[type].parse(asked)
+  const command = { session: bench.session, executionId: params.executionId, askId: id, answer }
+  await bench.server.call('session.answer', command)
+  return id
+}
+
+const asking: Permissions = {
+  default: 'auto',
+  rules: [
+    { tool: 'bash', action: 'ask' },
+    { tool: 'question', action: 'ask' },
+  ],
+}
+
+describe.each([
+  ['OpenCode', opencode],
+  ['Kilo', kilo],
+])('%s asks', (_, found) => {
+  it('and goes on with the answers, each taken once', { timeout: 120_000 }, async (context) => {
+    if (skip(found)) return context.skip(String(skip(found)))
+    await using conversation = await createConversation(agentOf(found))
+    const { bench, ask, end, of } = conversation
+    await bench.start()
+    await conversation.prepare()
+    const first = await ask('play: bash "find . -name x" | ask "Which?" "A" "B" | say "so be it"', {
+      permissions: asking,
+    })
+    const reply = { kind: 'reply', reply: 'once' } as const
+    const permission = await answerAsk(conversation, first, 'permission.asked', reply)
+    await answerAsk(conversation, first, 'question.asked', { kind: 'answers', answers: [['B']] })
+    expect((await end(first)).data).toMatchObject({ result: 'completed' })
+    expect(kilocode(of(first), 'permission.replied')).toMatchObject([{ requestID: permission, reply: 'once' }])
+    expect(kilocode(of(first), 'question.replied')).toMatchObject([{ answers: [['B']] }])
+    expect(textOf(of(first))).toEqual(['so be it'])
+
+    const late = { session: bench.session, executionId: first.executionId, askId: permission, answer: reply }
+    await bench.server.call('session.answer', late)
+    await bench.server.event('ask_gone', ({ data }) => data.askId === permission)
+  })
+
+  it('nobody where the policy decides, and keeps to what its mode forbids', { timeout: 120_000 }, async (context) => {
+    if (skip(found)) return context.skip(String(skip(found)))
+    await using conversation = await createConversation(agentOf(found))
+    const { bench, ask, end, of } = conversation
+    await bench.start()
+    await conversation.prepare()
+    const own = join(bench.workspacePath, 'opencode.json')
+    writeFileSync(own, JSON.stringify({ agent: { general: { permission: { bash: 'allow' } } } }))
+    const looser = await ask('play: say "Never."', { permissions: asking })
+    expect((await end(looser)).data).toMatchObject({
+      result: 'failed',
+      reason: 'invalid_configuration',
+      message: expect.stringContaining('agent "general" may use "bash"'),
+    })
+    rmSync(own)
+
+    const planning = { mode: { name: 'plan', fallback: 'plan' as const } }
+    const planned = await ask('play: write plan.txt "x" | say "I only plan."', planning)
+    expect((await end(planned)).data).toMatchObject({ result: 'completed', workspace: { diff: { files: [] } } })
+    const denying: Permissions = { default: 'auto', rules: [{ tool: 'bash', action: 'deny' }] }
+    const denied = await ask('play: task "Look" { bash "find . -name x" | say "below" } | say "above"', {
+      permissions: denying,
+    })
+    expect((await end(denied)).data).toMatchObject({ result: 'completed' })
+    for (const params of [planned, denied]) expect(kilocode(of(params), 'permission.asked')).toEqual([])
   })
 })
 
