@@ -225,10 +225,14 @@ describe.each([
     await bench.server.call('session.answer', late)
     await bench.server.event('ask_gone', ({ data }) => data.askId === permission)
   })
+})
 
-  it('nobody where the policy decides, and keeps to what its mode forbids', { timeout: 120_000 }, async (context) => {
-    if (skip(found)) return context.skip(String(skip(found)))
-    await using conversation = await createConversation(agentOf(found))
+describe('OpenCode', () => {
+  it('asks nobody where the policy decides, and keeps to what its mode forbids', {
+    timeout: 120_000,
+  }, async (context) => {
+    if (skip(opencode)) return context.skip(String(skip(opencode)))
+    await using conversation = await createConversation(agentOf(opencode))
     const { bench, ask, end, of } = conversation
     await bench.start()
     await conversation.prepare()
