@@ -85,6 +85,12 @@ describe('an MCP server behind the gateway', async () => {
     expect(text).not.toContain('hunter22')
   })
 
+  test('one that speaks by SSE is not asked in the other way, which it might never answer', async () => {
+    const answer = await gateway.call('/mcp/events', { method: 'POST', headers: bearer(own.token), body: '{}' })
+    expect(answer.statusCode).toBe(405)
+    await answer.body.dump()
+  })
+
   test('its own errors pass', async () => {
     const answer = await gateway.call('/mcp/gone', { method: 'POST', headers: bearer(own.token), body: '{}' })
     expect(answer.statusCode).toBe(404)

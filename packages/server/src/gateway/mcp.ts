@@ -75,6 +75,13 @@ export function createMcp(deps: {
       if (body === null) throw new Refusal(413, `the request is larger than ${maxBodyMiB} MiB.`)
       const target = decideMcpTarget(call, await open(granted.grant, call.server), policy)
       if (target.kind === 'refused') throw new Refusal(target.status, target.sentence)
+      // Agents try the other transport first, and take this for a no; some servers would never answer.
+      if (target.server.type === 'sse' && (call.place === null) !== (method === 'GET')) {
+        throw new Refusal(
+          405,
+          'this server is listened to by GET at its address, and told things at the place it names.',
+        )
+      }
       // A POST is somebody's work; a GET only listens.
       const until = method === 'GET' ? AbortSignal.any([signal, draining]) : signal
       // Whoever waits for a tool may wait longer than a model may be silent.
