@@ -7,8 +7,7 @@ import { dirname, join } from 'node:path'
 import type { McpServer } from '@corral/protocol'
 import { replaceFile } from '../host/replaceFile.ts'
 
-const settingsPath = (home: string): string =>
-  join(home, '.kilocode', 'cli', 'global', 'settings', 'mcp_settings.json')
+const settingsPath = (home: string): string => join(home, '.kilocode', 'cli', 'global', 'settings', 'mcp_settings.json')
 
 export function writeMcpSettings(home: string, mcpServers: Readonly<Record<string, McpServer>>): void {
   const path = settingsPath(home)
