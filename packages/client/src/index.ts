@@ -1,3 +1,5 @@
+/** What a receiver of callbacks is sent; it verifies it with `standardwebhooks`. */
+export type { CallbackBody } from '@corral/protocol'
 export { orderedMessages, type Transcript } from '@corral/transcript'
 export { CorralCallError } from './callError.ts'
 export { type Corral, createCorral, type SecretsPublicKey } from './corral.ts'

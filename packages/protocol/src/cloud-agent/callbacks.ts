@@ -3,7 +3,8 @@
  * 30-cloud-agent-api §14.
  */
 import { z } from 'zod'
-import type { CallbackKeyId, DeliveryId, ExecutionId } from '../ids.ts'
+import type { FinalizationData } from '../events.ts'
+import type { AgentSessionId, CallbackKeyId, DeliveryId, ExecutionId, SessionId } from '../ids.ts'
 import { cursor, headers, httpUrl, organizationId, text, wholeNumber } from './fields.ts'
 import { sessionNamed, sessionNames } from './names.ts'
 
@@ -25,6 +26,29 @@ export type CallbackTarget = z.infer<typeof callbackTargetSchema>
 
 export const deliveryStates = ['waiting', 'pending', 'delivered', 'dead'] as const
 export type DeliveryState = (typeof deliveryStates)[number]
+
+/** What a receiver is sent. Members that say nothing are left out. */
+export type CallbackBody = {
+  sessionId: SessionId
+  cloudAgentSessionId: SessionId
+  kiloSessionId: AgentSessionId
+  executionId: ExecutionId
+  /** The same for every attempt and redelivery; the `webhook-id`, too. */
+  idempotencyKey: ExecutionId
+  status: 'completed' | 'failed' | 'interrupted'
+  errorMessage?: string | undefined
+  reason?: string | undefined
+  retryable?: boolean | undefined
+  lastSeenBranch?: string | undefined
+  /** Its first 100,000 characters. */
+  lastAssistantMessageText?: string | undefined
+  lastAssistantMessageTextTruncation?: { originalCharacters: number } | undefined
+  commitHash?: string | undefined
+  pushStatus?: FinalizationData['pushStatus']
+  pullRequestUrl?: string | undefined
+  /** Unix milliseconds. */
+  completedAt: number
+}
 
 /** One try; `at` is Unix milliseconds. `error` where no status came: `timeout`, `connection_refused`, … */
 export type CallbackAttempt = { at: number; status?: number; error?: string }

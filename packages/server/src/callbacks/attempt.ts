@@ -30,12 +30,10 @@ export function createSendAttempt(deps: {
   version: string
 }): SendAttempt {
   return async ({ target, idempotencyKey, body, keys, number, timeoutMs, signal }) => {
-    // One connection, closed after it: each attempt looks the name up anew, and no receiver is kept waiting for.
+    // Its own connection, closed after it: each attempt looks the name up anew, and is checked anew.
     const agent = createOutboundAgent(
       { policy: deps.outbound, ...(deps.resolve && { resolve: deps.resolve }) },
-      {
-        connectMs: timeoutMs,
-      },
+      { connectMs: timeoutMs },
     )
     const deadline = AbortSignal.timeout(timeoutMs)
     const now = new Date()

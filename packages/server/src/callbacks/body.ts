@@ -1,5 +1,5 @@
 /** What a callback says: the seed's members and Corral's, as the JSON text that every attempt sends. Pure. */
-import type { AgentSessionId, ExecutionId, FinalizationData, SessionId } from '@corral/protocol'
+import type { AgentSessionId, CallbackBody, ExecutionId, FinalizationData, SessionId } from '@corral/protocol'
 import { finalizationResult } from '@corral/transcript'
 
 /** How an execution has ended, as `sessions` tells it. */
@@ -22,7 +22,7 @@ export function callbackBody(report: ExecutionReport): string {
   const { failure, assistantText } = report
   const { commitHash, pushStatus, pullRequestUrl } = finalizationResult(report.finalization)
   const isCut = assistantText !== null && assistantText.length > maxTextCharacters
-  return JSON.stringify({
+  const body: CallbackBody = {
     sessionId: report.sessionId,
     cloudAgentSessionId: report.sessionId,
     kiloSessionId: report.agentSessionId,
@@ -40,5 +40,6 @@ export function callbackBody(report: ExecutionReport): string {
     pushStatus: report.finalization.length > 0 ? pushStatus : undefined,
     pullRequestUrl,
     completedAt: report.endedAt.getTime(),
-  })
+  }
+  return JSON.stringify(body)
 }

@@ -33,10 +33,10 @@ import { type Receiver, testReceiver, verified } from './testReceiver.ts'
 const retryMs = 40
 const timers = {
   ...defaultTimers,
-  callbackAttemptMs: 400,
+  callbackAttemptMs: 2_000,
   callbackRetryMs: retryMs,
   reconcilerPollMs: 20,
-  finalizationMs: 2_000,
+  finalizationMs: 4_000,
 }
 const ownSealing = createSealing({ key: randomBytes(32) })
 const logged: string[] = []
@@ -142,7 +142,7 @@ const settled = (told: Told, state: CallbackView['state']) =>
       expect(view.state).toBe(state)
       return view
     },
-    { timeout: 8_000, interval: 20 },
+    { timeout: 20_000, interval: 20 },
   )
 
 const userCalled = (userId: string): Caller => ({ userId, botId: null, internal: false })
