@@ -3,14 +3,16 @@
  * organization is meant, which role the caller has in it now. Whose session it is, is one condition of SQL
  * (`sessions/access.ts`), so that another's cannot be told from none; that comes after this and never before.
  */
-import { CorralError, type OrganizationRole, organizationRoles, type Scope } from '@corral/protocol'
+import { CorralError, type OrganizationRole, organizationRoles, scopeSchema } from '@corral/protocol'
+import { z } from 'zod'
 import type { Authenticated } from './caller.ts'
 
-export type Demand = {
-  scope: Scope
+export const demandSchema = z.strictObject({
+  scope: scopeSchema,
   /** Only our own back ends may ask. */
-  internal?: true
-}
+  internal: z.literal(true).optional(),
+})
+export type Demand = z.infer<typeof demandSchema>
 
 /** Throws `internal_key_required` or `insufficient_scope`. Neither depends on what the call is about. */
 export function authorize(caller: Authenticated, demand: Demand): void {

@@ -112,6 +112,8 @@ describe('the table', () => {
     expect(ways.filter(({ demands }) => demands === 'nothing').map(({ name }) => name)).toEqual([
       'health',
       'GET /health',
+      'GET /openapi.json',
+      'GET /docs/api',
     ])
   })
 })

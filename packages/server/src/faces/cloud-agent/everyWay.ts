@@ -157,6 +157,8 @@ export const procedures: Record<string, Row> = {
 /** By method and path, as the server has them. */
 export const routes: Record<string, RouteRow> = {
   'GET /health': { demands: 'nothing', about: 'caller' },
+  'GET /openapi.json': { demands: 'nothing', about: 'caller' },
+  'GET /docs/api': { demands: 'nothing', about: 'caller' },
   'POST /api/cloud-agent/sessions/prepare': {
     demands: 'sessions:write',
     about: 'organization',

@@ -23,6 +23,7 @@ import { addressOf, jsonBody, limitedBody } from './border.ts'
 import type { CallbackProcedures } from './callbackProcedures.ts'
 import { trpcEndpoint } from './endpoint.ts'
 import { withClientId } from './idempotencyKey.ts'
+import { referenceRoutes } from './reference/routes.ts'
 import { parseInput, refusalOf } from './refusal.ts'
 import { createRouter, type Health } from './router.ts'
 import { problem } from './wire.ts'
@@ -46,6 +47,8 @@ export function cloudAgentFace(options: {
   app.get('/health', (c) => c.json(health()))
   const router = createRouter({ sessions, callbacks, identity, log, health, logger })
   app.route('/', trpcEndpoint({ router, identity, sessions, logger }))
+
+  app.route('/', referenceRoutes({ router, version }))
 
   app.use('/api/cloud-agent/*', limitedBody, jsonBody)
 

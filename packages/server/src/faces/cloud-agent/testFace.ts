@@ -1,13 +1,13 @@
 /** For tests: the whole cloud-agent API on a port, over real sessions and a real log; no sandbox ever starts. */
 import { once } from 'node:events'
-import { type RefusalReason, refusals, scopeSchema } from '@corral/protocol'
+import { type RefusalReason, refusals } from '@corral/protocol'
 import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
-import type { Demand } from '../../identity/authorize.ts'
+import { type Demand, demandSchema } from '../../identity/authorize.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
 import { createLog } from '../../log/log.ts'
@@ -128,7 +128,7 @@ export async function serveFace(options: {
     procedures: Object.fromEntries(
       Object.entries(router._def.procedures).map(([name, { _def }]) => [
         name,
-        { type: _def.type, demand: demandSchema.parse(_def.meta) },
+        { type: _def.type, demand: demandSchema.optional().parse(_def.meta) },
       ]),
     ),
     routes: app.routes
@@ -150,9 +150,6 @@ export async function serveFace(options: {
   }
 }
 
-const demandSchema: z.ZodType<Demand | undefined> = z
-  .strictObject({ scope: scopeSchema, internal: z.literal(true).optional() })
-  .optional()
 const details = z.union([z.array(z.object({ path: z.string(), message: z.string() })), z.looseObject({})]).optional()
 const reason = z.custom<RefusalReason>((value) => typeof value === 'string' && value in refusals)
 const trpcRefusal = z.object({

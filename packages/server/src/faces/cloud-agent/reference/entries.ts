@@ -1,0 +1,194 @@
+/**
+ * What the reference says of each procedure beside what the router knows itself: what it does and answers, and how it
+ * refuses. `invalid_input`, `unauthorized`, `insufficient_scope`, `internal` and `unavailable` can come from any call.
+ */
+import {
+  initiateInput,
+  initiateSessionAsyncInput,
+  prepareSessionInput,
+  type RefusalReason,
+  sendMessageStreamInput,
+} from '@corral/protocol'
+import type { z } from 'zod'
+import type { AppRouter } from '../router.ts'
+
+export type Entry = {
+  does: string
+  answers: string
+  refusals: readonly RefusalReason[]
+  /** Where tRPC does not check the input itself. */
+  input?: z.ZodType
+}
+
+const ack = '{cloudAgentSessionId, kiloSessionId, executionId, status: queued | started, streamUrl}'
+const pair = '{cloudAgentSessionId, kiloSessionId, replayed?}'
+const success = '{success: true}'
+const stream = 'server-sent events, flat; see Streams'
+const prepares = ['target_refused', 'insufficient_credits', 'organization_not_found', 'not_implemented'] as const
+const answers = ['session_not_found', 'already_answered', 'no_longer_open'] as const
+const ofExecution = ['session_not_found', 'execution_not_found'] as const
+
+type Name = Extract<keyof AppRouter['_def']['procedures'], string>
+
+export const entries: { readonly [N in Name]?: Entry } = {
+  health: { does: 'Says that the process lives.', answers: '{status: ok, timestamp, version}', refusals: [] },
+  prepareSession: {
+    does: 'Stores a session with its configuration and makes its workspace ready. The same clientId gives the same session.',
+    answers: pair,
+    refusals: [...prepares, 'idempotency_mismatch'],
+  },
+  prepareLegacySession: {
+    does: 'The same for a session that has both its ids already.',
+    answers: pair,
+    refusals: [...prepares, 'idempotency_mismatch', 'session_not_found', 'already_initiated'],
+  },
+  updateSession: {
+    does: 'Changes the configuration until the session is initiated: absent stays, null clears, an empty collection empties, a value replaces. callbackTarget alone may change later.',
+    answers: '{success: true, version}',
+    refusals: ['session_not_found', 'not_prepared', 'already_initiated', 'version_conflict', 'target_refused'],
+  },
+  start: {
+    does: 'Prepares and initiates in one step.',
+    answers: ack,
+    refusals: [...prepares, 'idempotency_mismatch'],
+  },
+  initiateFromPreparedSession: {
+    does: 'Turns the stored prompt into the first execution, once; again gives the same answer.',
+    answers: ack,
+    refusals: ['session_not_found', 'not_prepared', 'insufficient_credits'],
+  },
+  initiateFromKilocodeSessionV2: {
+    does: 'Another name of initiateFromPreparedSession.',
+    answers: ack,
+    refusals: ['session_not_found', 'not_prepared', 'insufficient_credits'],
+  },
+  sendMessage: {
+    does: 'Queues a message: first in, first out, at most ten. The same clientId gives the same execution.',
+    answers: ack,
+    refusals: [
+      'session_not_found',
+      'not_initiated',
+      'insufficient_credits',
+      'idempotency_mismatch',
+      'queue_full',
+      'not_implemented',
+    ],
+  },
+  sendMessageV2: {
+    does: 'Another name of sendMessage.',
+    answers: ack,
+    refusals: [
+      'session_not_found',
+      'not_initiated',
+      'insufficient_credits',
+      'idempotency_mismatch',
+      'queue_full',
+      'not_implemented',
+    ],
+  },
+  updateExecution: {
+    does: 'Changes a message that is still queued.',
+    answers: ack,
+    refusals: [...ofExecution, 'no_longer_open'],
+  },
+  interruptSession: {
+    does: 'Ends everything that runs and waits, before it answers; or one queued execution.',
+    answers: '{success: true, interruptedExecutionIds, message, killedProcessIds: [], failedProcessIds: []}',
+    refusals: ofExecution,
+  },
+  deleteSession: {
+    does: 'Removes a session with its log and its files. A success, too, where there is none.',
+    answers: success,
+    refusals: [],
+  },
+  answerQuestion: {
+    does: 'Answers a question of the agent, one list per question. The first answer counts.',
+    answers: success,
+    refusals: [...answers, 'question_not_found'],
+  },
+  rejectQuestion: {
+    does: 'Leaves a question of the agent unanswered.',
+    answers: success,
+    refusals: [...answers, 'question_not_found'],
+  },
+  answerPermission: {
+    does: 'Says whether the agent may use a tool.',
+    answers: success,
+    refusals: [...answers, 'permission_not_found'],
+  },
+  listAsks: {
+    does: 'Questions and permission requests of a session.',
+    answers: '{asks}',
+    refusals: ['session_not_found'],
+  },
+  getSession: {
+    does: 'One session by either id; never a value of a variable, a token or a setup command.',
+    answers: 'the session',
+    refusals: ['session_not_found'],
+  },
+  listSessions: {
+    does: 'Sessions, newest activity first.',
+    answers: '{sessions, nextCursor}',
+    refusals: ['organization_not_found'],
+  },
+  getMessageResult: {
+    does: 'How an execution stands or ended; waits for its end up to waitMs.',
+    answers: '{status, queuePosition?, startedAt?, endedAt?, failure?, assistant?, finalization?, callback?, …}',
+    refusals: ofExecution,
+  },
+  getDiff: {
+    does: 'What has changed since the session began.',
+    answers: '{base, branch, files, patch, truncated}',
+    refusals: ['session_not_found'],
+  },
+  getTiming: {
+    does: 'The steps of a start, each with its time.',
+    answers: '{steps, queuedMs, setupMs, agentExecutionMs, totalMs, …}',
+    refusals: ofExecution,
+  },
+  getNetworkLog: {
+    does: 'What the web proxy has let through and refused.',
+    answers: 'a page of decisions',
+    refusals: ofExecution,
+  },
+  listCallbacks: { does: 'Deliveries of a session.', answers: 'a page of deliveries', refusals: ['session_not_found'] },
+  redeliverCallback: {
+    does: 'Tries a delivery again, with the same body.',
+    answers: success,
+    refusals: ['session_not_found', 'delivery_not_found'],
+  },
+  getCallbackKeys: {
+    does: 'The keys that callbacks are signed with.',
+    answers: '{keys: [{keyId, secret, createdAt, expiresAt?}]}',
+    refusals: ['organization_not_found', 'role_required'],
+  },
+  rotateCallbackKey: {
+    does: 'Makes a new key; the one before signs on for 24 hours.',
+    answers: '{keys: [{keyId, secret, createdAt, expiresAt?}]}',
+    refusals: ['organization_not_found', 'role_required'],
+  },
+  initiateSessionStream: {
+    does: 'Deprecated: start, and a stream of its execution.',
+    answers: stream,
+    refusals: [...prepares, 'idempotency_mismatch'],
+    input: prepareSessionInput,
+  },
+  initiateSessionAsync: {
+    does: 'Deprecated: the same with a callback; booleans may be words.',
+    answers: stream,
+    refusals: [...prepares, 'idempotency_mismatch'],
+    input: initiateSessionAsyncInput,
+  },
+  sendMessageStream: {
+    does: 'Deprecated: sendMessage, and a stream of its execution.',
+    answers: stream,
+    refusals: ['session_not_found', 'not_initiated', 'insufficient_credits', 'idempotency_mismatch', 'queue_full'],
+    input: sendMessageStreamInput,
+  },
+  initiateFromKilocodeSession: {
+    does: 'Deprecated: initiateFromPreparedSession, and a stream of its execution.',
+    answers: stream,
+    refusals: ['session_not_found', 'not_prepared', 'insufficient_credits', 'not_implemented'],
+    input: initiateInput,
+  },
+}
