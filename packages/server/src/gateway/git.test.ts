@@ -36,14 +36,20 @@ const at = (identity: string) => gateway.doorUrl + doorUrl(identity)
 const branchOf = ({ id }: TestSession) => `session/${id}`
 
 /** A session with a clone of its repository, on its branch, with a commit that is not pushed. */
-async function sessionWithClone(of: { repository: string; upstreamBranch?: string; depth?: number }) {
+async function sessionWithClone(of: {
+  repository: string
+  upstreamBranch?: string
+  sessionBranch?: string
+  depth?: number
+}) {
   const session = await gateway.session(of)
   const git: Git = gitWith({ home: folder, token: session.token })
   const work = await mkdtemp(join(folder, 'work-'))
   await expectOk(git(folder, 'clone', '--quiet', ...(of.depth ? [`--depth=${of.depth}`] : []), at(of.repository), work))
-  await expectOk(git(work, 'checkout', '--quiet', '-b', of.upstreamBranch ?? branchOf(session)))
+  const branch = of.upstreamBranch ?? of.sessionBranch ?? branchOf(session)
+  await expectOk(git(work, 'checkout', '--quiet', '-b', branch))
   await commitFile(git, work, 'work of an agent')
-  return { session, git, work, branch: of.upstreamBranch ?? branchOf(session) }
+  return { session, git, work, branch }
 }
 
 describe.each([
@@ -64,6 +70,13 @@ describe.each([
     await expectOk(git(work, 'push', 'origin', 'HEAD'))
     const { ok, said } = await git(work, 'push', 'origin', `HEAD:${branchOf(session)}`)
     expect([ok, said]).toEqual([false, expect.stringContaining('corral: this session may push to feature/one only')])
+  })
+
+  test('takes the session’s branch by the name that it was given', async () => {
+    const { session, git, work } = await sessionWithClone({ repository, sessionBranch: 'work/one' })
+    await expectOk(git(work, 'push', 'origin', 'HEAD'))
+    const { ok, said } = await git(work, 'push', 'origin', `HEAD:${branchOf(session)}`)
+    expect([ok, said]).toEqual([false, expect.stringContaining('corral: this session may push to work/one only')])
   })
 
   test('takes a push from a shallow clone, and a large one', async () => {

@@ -140,6 +140,16 @@ describe('GitLab’s interface', async () => {
     expect(await call(mine, 'PUT', `${app}/merge_requests/1/merge`, {})).toEqual(refusal(405, 'PUT'))
   })
 
+  test('takes no member from the query, where nobody looks at it', async () => {
+    const wanted = { title: 'Mend it', source_branch: branch, target_branch: 'main' }
+    for (const query of ['source_branch=main', 'target_project_id=9', '_method=DELETE']) {
+      expect(await call(mine, 'POST', `${app}/merge_requests?${query}`, wanted)).toEqual(
+        refusal(403, 'a pull request has its members in the body'),
+      )
+    }
+    expect(gitlab.mergeRequests).toEqual([])
+  })
+
   test('shows no other project', async () => {
     for (const project of ['acme%2Fteam%2Fother', '7', 'acme']) {
       expect(await call(mine, 'GET', `gitlab.com/projects/${project}`)).toEqual(refusal(403, 'only what is below'))

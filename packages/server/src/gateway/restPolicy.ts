@@ -134,6 +134,8 @@ export function decideRest(
   if (what === null) {
     return refused(405, `${method} ${path} is not served here: reads, and pull requests from the session's branch.`)
   }
+  // Hosts take members from there, too, past what is looked at in the body.
+  if (what !== 'read' && query !== '') return refused(403, 'a pull request has its members in the body, and no query.')
   // What was compared is what is sent, whatever case or encoding it came in.
   const rest = below.map(encodeURIComponent).join('/')
   return { kind: 'passed', codeHost, url: `${codeHost.api}/${root}${rest && `/${rest}`}${query}`, what, dialect }

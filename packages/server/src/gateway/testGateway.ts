@@ -53,6 +53,7 @@ export type TestGateway = AsyncDisposable & {
     model?: string
     fallbackModels?: string[]
     upstreamBranch?: string
+    sessionBranch?: string
     running?: boolean
     /** Null: a personal session. */
     organizationId?: string | null
@@ -126,6 +127,7 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
       model = 'scripted/demo',
       fallbackModels,
       upstreamBranch,
+      sessionBranch,
       running,
       organizationId = 'org-1',
       userId = 'user-1',
@@ -147,6 +149,7 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
             model,
             fallbackModels,
             upstreamBranch,
+            sessionBranch,
             platform,
             network,
             hasCallback: false,
