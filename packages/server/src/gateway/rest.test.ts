@@ -88,6 +88,13 @@ describe('GitHub’s interface', async () => {
     expect(github.requests).toEqual([])
   })
 
+  test('sends what it has looked at, whatever else the text may be read as', async () => {
+    const text = `{"head": "main", "title": "Mend it", "base": "main", "head": "${branch}"}`
+    const answer = await gateway.call(`/api/${app}/pulls`, { method: 'POST', headers: bearer(mine.token), body: text })
+    expect(await answer.body.json()).toMatchObject({ head: { ref: branch } })
+    expect(github.bodies.at(-1)).toBe(`{"head":"${branch}","title":"Mend it","base":"main"}`)
+  })
+
   test('changes no pull request of another branch, or of a fork’s branch of that name', async () => {
     const one = { htmlUrl: '', fullName: 'acme/app', title: 'Theirs', body: null, base: 'main', draft: false }
     const forked = pullRequest({ ...one, number: 2, head: branch })

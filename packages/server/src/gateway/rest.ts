@@ -71,7 +71,8 @@ export function createRest(deps: {
   async function pass(decision: Passed, grant: Grant, body: Buffer, signal: AbortSignal): Promise<HostAnswer> {
     const { what, url } = decision
     if (what === 'read') return ask(decision, grant, { method: 'GET', url, body: null, signal })
-    checkPullRequest(decision, grant, readObject(body), what)
+    const members = readObject(body)
+    checkPullRequest(decision, grant, members, what)
     if (what === 'change') {
       const current = await ask(decision, grant, { method: 'GET', url, body: null, signal })
       if (current.status !== 200) return current
@@ -80,7 +81,8 @@ export function createRest(deps: {
       }
     }
     const method = what === 'create' ? 'POST' : decision.dialect.changeMethod
-    return ask(decision, grant, { method, url, body, signal })
+    // What was looked at is what is sent: another reader could see another of two members of one name.
+    return ask(decision, grant, { method, url, body: Buffer.from(JSON.stringify(members)), signal })
   }
 
   /** A token of the App that the host does not take is dropped, and another one asked for, once. */

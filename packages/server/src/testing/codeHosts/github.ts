@@ -26,6 +26,8 @@ export type FakeGithub = HostServer & {
   tokens: Map<string, string[]>
   installations: Map<number, { repositories: string[]; suspended?: boolean }>
   pulls: PullRequest[]
+  /** Of what made or changed them, as it was sent. */
+  bodies: string[]
 }
 
 /** `root` holds `<owner>/<repo>.git`; `app` is whose signature it takes. */
@@ -37,6 +39,7 @@ export async function startGithub(options: {
   const tokens: FakeGithub['tokens'] = new Map()
   const installations: FakeGithub['installations'] = new Map()
   const pulls: PullRequest[] = []
+  const bodies: string[] = []
   const host = await startHost(async (asked, request, response) => {
     if (asked.path.startsWith('/api/')) return answerRest(asked, request, response)
     const repository = /^\/([^/]+\/[^/]+)\.git\//.exec(asked.path)?.[1] ?? ''
@@ -101,7 +104,7 @@ export async function startGithub(options: {
     const [, number] = /^\/pulls\/(\d+)$/.exec(rest) ?? []
     const pull = pulls.find((one) => one.number === Number(number) && one.base.repo.full_name === repository)
     if (!pull) return refuse(404, 'Not Found')
-    if (asked.method === 'PATCH') Object.assign(pull, await bodyOf(request))
+    if (asked.method === 'PATCH') Object.assign(pull, await bodyOf(request, bodies))
     return answerWith(response, 200, pull)
 
     function mint(id: number): void {
@@ -116,7 +119,7 @@ export async function startGithub(options: {
     }
 
     async function createPull(fullName: string): Promise<void> {
-      const { title, head: given, base, body, draft } = await bodyOf(request)
+      const { title, head: given, base, body, draft } = await bodyOf(request, bodies)
       const owner = fullName.split('/')[0] ?? ''
       const head = String(given).replace(`${owner}:`, '')
       const label = `${owner}:${head}`
@@ -137,5 +140,5 @@ export async function startGithub(options: {
     }
   }
 
-  return { ...host, api: `${host.url}/api`, open, tokens, installations, pulls }
+  return { ...host, api: `${host.url}/api`, open, tokens, installations, pulls, bodies }
 }

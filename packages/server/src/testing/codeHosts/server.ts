@@ -1,7 +1,7 @@
 /** For tests: an HTTP server on loopback that remembers what it was asked, and closes with everything that is open. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { json } from 'node:stream/consumers'
+import { text } from 'node:stream/consumers'
 
 export type Asked = { method: string; path: string; query: URLSearchParams; authorization: string | null }
 
@@ -42,8 +42,11 @@ export function answerWith(response: ServerResponse, status: number, body: unkno
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body))
 }
 
-export async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const body: unknown = await json(request)
+/** `seen` keeps it as it was sent. */
+export async function bodyOf(request: IncomingMessage, seen: string[] = []): Promise<Record<string, unknown>> {
+  const sent = await text(request)
+  seen.push(sent)
+  const body: unknown = JSON.parse(sent)
   if (typeof body !== 'object' || body === null) throw new Error('the body is no object')
   return { ...body }
 }
