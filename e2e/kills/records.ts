@@ -52,6 +52,8 @@ export function recordsOf(home: string): Records {
     // The gateway is given the address of the database in its configuration.
     const { databaseUrl } = JSON.parse(await readFile(join(home, 'gateway', 'config.json'), 'utf8'))
     const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+    // PostgreSQL may die between two words of ours; the question that waits for its answer fails by itself.
+    client.on('error', () => {})
     await client.connect()
     try {
       return (await client.query(text, values)).rows as Row[]
