@@ -20,7 +20,11 @@ let gitRoot: string
 beforeAll(async () => {
   gitRoot = await mkdtemp(join(tmpdir(), 'corral-e2e-git-'))
   gitHost = await testGitHost({ root: gitRoot, username: 'corral', token: 'token-of-the-operator' })
-  corral = await startInstallation({ env: { CORRAL_ALLOW_PRIVATE_HOSTS: new URL(gitHost.url).host } })
+  corral = await startInstallation({
+    env: { CORRAL_ALLOW_PRIVATE_HOSTS: new URL(gitHost.url).host },
+    // Ten cents for each token that it says.
+    config: { upstreams: { scripted: { prices: { demo: { inputPerMillionUsd: 0, outputPerMillionUsd: 100_000 } } } } },
+  })
 })
 afterAll(async () => {
   await corral?.end()
@@ -137,4 +141,30 @@ test('a failing setup command fails the first execution, and is a warning to the
       event.streamEventType === 'status' && event.data.level === 'warning' && /2 of 2/.test(event.data.message),
   )
   viewer.close()
+})
+
+test('insufficient_credits: the budget is used up in the middle of a turn, and a new one brings the session back', async () => {
+  const gitUrl = join(corral.repositories, 'app.git')
+  const { cloudAgentSessionId: session, executionId } = await start({ gitUrl })
+  expect(await resultOf(session, executionId)).toMatchObject({ status: 'completed' })
+  expect((await corral.command(['budget', 'set', 'session', session, '1'])).code).toBe(0)
+
+  const poor = await send(session, play(write('notes.md', `${'Much to say. '.repeat(20)}\n`), say('Never said.')))
+  expect(poor).toMatchObject({ status: 'failed', failure: { reason: 'insufficient_credits', httpStatus: 402 } })
+  const refused = corral.corral.call.sendMessage.mutate({ cloudAgentSessionId: session, prompt: play(say('Never.')) })
+  await expect(refused).rejects.toMatchObject({
+    httpStatus: 402,
+    reason: 'insufficient_credits',
+    details: { scope: 'session', remainingUsd: expect.any(Number), minimumUsd: 1 },
+  })
+
+  expect((await corral.command(['budget', 'set', 'session', session, '100'])).code).toBe(0)
+  expect(await send(session, play(say('Said.')))).toMatchObject({ status: 'completed', assistant: { text: 'Said.' } })
+
+  const usage = await corral.corral.call.getUsage.query({ cloudAgentSessionId: session })
+  expect(usage.executions.map((of) => of.executionId)).toEqual(expect.arrayContaining([executionId, poor.executionId]))
+  expect(usage).toMatchObject({ unpricedCalls: 0 })
+  expect(usage.costUsd).toBeCloseTo(usage.completionTokens / 10, 6)
+  const { stdout } = await corral.command(['usage', session])
+  expect(stdout).toContain(poor.executionId)
 })

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { explain } from './cliError.ts'
 import { addAskCommands } from './commands/asks.ts'
 import { addCallbackCommands } from './commands/callbacks.ts'
+import { addCreditCommands } from './commands/credits.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addGithubCommands } from './commands/github.ts'
 import { addIdentityCommands } from './commands/identity.ts'
@@ -21,6 +22,7 @@ export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
   addCallbackCommands(program, env)
   addIdentityCommands(program, env)
   addGithubCommands(program, env)
+  addCreditCommands(program, env)
   addDemoCommand(program, env)
   try {
     await program.parseAsync()

@@ -11,6 +11,9 @@ import type { Logger } from 'pino'
 import type { AgentStore } from './agents/store.ts'
 import { createCallbacks } from './callbacks/callbacks.ts'
 import type { Config } from './config.ts'
+import { createBudgets } from './credits/budgets.ts'
+import { createCredits } from './credits/credits.ts'
+import { priceOf } from './credits/prices.ts'
 import type { Term } from './database/term.ts'
 import type { Database } from './database/transaction.ts'
 import { createDeathPoints } from './deathPoints.ts'
@@ -76,7 +79,7 @@ export function createApp(deps: {
   const driver = deathPoints.driver(deps.driver)
 
   const upstreams = createUpstreams({
-    upstreams: { ...config.upstreams, scripted: { urlFile: '' } },
+    upstreams: { ...config.upstreams, scripted: { ...config.upstreams.scripted, urlFile: '' } },
     defaultUpstream: config.defaultUpstream ?? undefined,
   })
   const outbound = createOutboundPolicy(config)
@@ -191,6 +194,13 @@ export function createApp(deps: {
     membership: identity.membership,
     sealed,
     callbackTargets: callbacks.targets,
+    credits: createCredits({
+      minimumUsd: config.minimumCreditUsd,
+      isPriced(model) {
+        const selection = selectUpstream(upstreams, model)
+        return selection.kind === 'selected' && priceOf(selection.upstream.prices, selection.model) !== null
+      },
+    }),
     digest: sealing.digest,
     redactText: async (id, text) => (redactors.known(id) ?? (await redactors.load(id)))?.text(text) ?? text,
     repositories: { localRoots: config.gitLocalRoots, outbound },
@@ -230,7 +240,11 @@ export function createApp(deps: {
   http.route('/', identityFace({ signIn: identity.signIn, logger }))
   http.route(
     '/',
-    cloudAgentFace({ sessions, callbacks, identity, log, secretsKey: deps.envelopes.publicKey, logger, version }),
+    cloudAgentFace({
+      ...{ sessions, callbacks, identity, log, logger, version },
+      budgets: createBudgets({ database }),
+      secretsKey: deps.envelopes.publicKey,
+    }),
   )
   let server: Server | null = null
 

@@ -6,6 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { type Prices, pricesSchema } from './credits/prices.ts'
 import type { DeathPoint } from './deathPoints.ts'
 import { hasCode } from './host/systemError.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
@@ -68,8 +69,8 @@ export const defaultTimers = {
 } as const
 export type Timers = { -readonly [K in keyof typeof defaultTimers]: number }
 
-/** A model server: its key, and its address where that is not the known one. */
-export type UpstreamSettings = { apiKey?: string; baseUrl?: string }
+/** A model server: its key, its address where that is not the known one, and what its models cost. */
+export type UpstreamSettings = { apiKey?: string; baseUrl?: string; prices?: Prices }
 
 /** The model that is used where none is named, by the upstream that has a key. */
 const defaultModels: Readonly<Record<string, string>> = {
@@ -82,7 +83,14 @@ export const scriptedModel = 'scripted/demo'
 /** What is too much for variables: `corral.config.json` in the current folder. */
 const fileSchema = z.strictObject({
   upstreams: z
-    .record(z.string(), z.strictObject({ apiKey: z.string().optional(), baseUrl: z.string().optional() }))
+    .record(
+      z.string(),
+      z.strictObject({
+        apiKey: z.string().optional(),
+        baseUrl: z.string().optional(),
+        prices: pricesSchema.optional(),
+      }),
+    )
     .default({}),
   defaultUpstream: z.string().optional(),
   gitHosts: z
@@ -97,6 +105,8 @@ const fileSchema = z.strictObject({
     )
     .default({}),
   defaultModel: z.string().optional(),
+  /** What must be left of each budget for new work. */
+  minimumCreditUsd: z.number().nonnegative().default(1),
   gitAuthor: z.strictObject({ name: z.string().min(1), email: z.string().min(1) }).optional(),
   /** `host`, `*.host`, `host:port`: what every session may reach. */
   network: z.strictObject({ hosts: z.array(z.string()).default([]) }).prefault({}),
@@ -129,6 +139,7 @@ export type Config = {
   upstreams: Record<string, UpstreamSettings>
   defaultUpstream: string | null
   defaultModel: string
+  minimumCreditUsd: number
   gitHosts: ConfigFile['gitHosts']
   /** What every session may reach through the web proxy. */
   network: ConfigFile['network']
@@ -169,7 +180,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
   }
   await mkdir(home, { recursive: true, mode: 0o700 })
   const file = await readConfigFile()
-  const upstreams = { ...upstreamsOf(env), ...file.upstreams }
+  const upstreams = mergedUpstreams(upstreamsOf(env), file.upstreams)
   const named = file.defaultUpstream ?? Object.keys(upstreams)[0]
   return {
     home,
@@ -197,6 +208,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     upstreams,
     defaultUpstream: file.defaultUpstream ?? null,
     defaultModel: file.defaultModel ?? (named && defaultModels[named]) ?? scriptedModel,
+    minimumCreditUsd: file.minimumCreditUsd,
     gitHosts: file.gitHosts,
     network: file.network,
     githubApp: githubAppOf(env),
@@ -233,6 +245,17 @@ function upstreamsOf(env: NodeJS.ProcessEnv): Record<string, UpstreamSettings> {
   }
   return upstreams
 }
+
+/** A key may be in the environment and the prices in the file. */
+const mergedUpstreams = (
+  fromEnvironment: Config['upstreams'],
+  fromFile: ConfigFile['upstreams'],
+): Config['upstreams'] => ({
+  ...fromEnvironment,
+  ...Object.fromEntries(
+    Object.entries(fromFile).map(([name, settings]) => [name, { ...fromEnvironment[name], ...settings }]),
+  ),
+})
 
 async function readConfigFile(): Promise<ConfigFile> {
   const path = resolve('corral.config.json')

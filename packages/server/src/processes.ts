@@ -35,7 +35,7 @@ export function processesOf(options: {
     settings: {
       socket: join(runFolder, 'doors', 'gateway.sock'),
       databaseUrl,
-      upstreams: { ...config.upstreams, scripted: { urlFile: scripted.urlFile } },
+      upstreams: { ...config.upstreams, scripted: { ...config.upstreams.scripted, urlFile: scripted.urlFile } },
       ...(config.defaultUpstream ? { defaultUpstream: config.defaultUpstream } : {}),
       sealKey: config.sealKey.toString('base64'),
       envelopeKey: config.envelopeKey,

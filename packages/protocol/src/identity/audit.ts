@@ -13,6 +13,7 @@ export const auditActions = [
   'member.removed',
   'member.role_changed',
   'callback_key.rotated',
+  'budget.set',
   'session.deleted',
   'session.answered',
   'github_installation.linked',

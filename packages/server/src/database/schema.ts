@@ -8,6 +8,7 @@ import {
   type AskAnswer,
   type AskKind,
   type AskState,
+  budgetScopes,
   type CallbackAttempt,
   type CallbackKeyId,
   type DeliveryId,
@@ -31,6 +32,7 @@ import {
   index,
   integer,
   jsonb,
+  numeric,
   pgSequence,
   pgTable,
   primaryKey,
@@ -43,6 +45,8 @@ import { bytea, sessionIdColumn } from './columns.ts'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
 const count = (name: string) => bigint(name, { mode: 'number' })
+/** A single token may cost less than a millionth. */
+const usd = (name: string) => numeric(name, { precision: 20, scale: 9, mode: 'number' })
 
 /** The reconciler's columns, the same for everything it owns. */
 const claimColumns = () => ({
@@ -439,6 +443,8 @@ export const modelCall = pgTable(
     promptTokens: integer('prompt_tokens'),
     completionTokens: integer('completion_tokens'),
     cachedTokens: integer('cached_tokens'),
+    /** US dollars; null while it runs, and for a model without a price. */
+    costUsd: usd('cost_usd'),
   },
   (t) => [index('model_call_session').on(t.sessionId, t.startedAt), index('model_call_execution').on(t.executionId)],
 )
@@ -458,6 +464,23 @@ export const networkVisit = pgTable(
     receivedBytes: count('received_bytes').notNull(),
   },
   (t) => [primaryKey({ columns: [t.sessionId, t.minute, t.host, t.port, t.refused] })],
+)
+
+/** What may be spent from `setAt` on; without a row nothing is checked. The gateway adds what each call cost. */
+export const budget = pgTable(
+  'budget',
+  {
+    scope: text('scope', { enum: budgetScopes }).notNull(),
+    /** Of the session (`agent_…`), the user or the organization. */
+    scopeId: text('scope_id').notNull(),
+    limitUsd: usd('limit_usd').notNull(),
+    spentUsd: usd('spent_usd').notNull().default(0),
+    setAt: at('set_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.scope, t.scopeId] }),
+    check('budget_scope', sql`${t.scope} in ('session', 'user', 'organization')`),
+  ],
 )
 
 /** A stream ticket that has been used; it works once. */

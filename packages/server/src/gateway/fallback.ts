@@ -11,10 +11,11 @@ import type { Upstreams, Wire } from './upstreams.ts'
 export type Candidate = Extract<ModelAdmission, { kind: 'admitted' }> & { /** As the session names it. */ name: string }
 
 export function candidatesOf(call: {
-  grant: Pick<Grant, 'models' | 'fallbackModels'>
+  grant: Pick<Grant, 'models' | 'fallbackModels' | 'budgets'>
   upstreams: Upstreams
   wire: Wire
   body: Buffer
+  generates: boolean
 }): { kind: 'admitted'; candidates: [Candidate, ...Candidate[]] } | Extract<ModelAdmission, { kind: 'refused' }> {
   const first = admitModelCall(call)
   if (first.kind === 'refused') return first

@@ -3,6 +3,7 @@
  * gateway; nothing of it is ever logged or sent into a sandbox.
  */
 import { z } from 'zod'
+import { pricesSchema } from '../credits/prices.ts'
 
 const milliseconds = z.number().int().positive()
 
@@ -13,6 +14,7 @@ const upstreamSchema = z.object({
   baseUrl: z.url({ protocol: /^https?$/ }).optional(),
   /** A file with the base URL of a server that is started on demand; read at each call. */
   urlFile: z.string().optional(),
+  prices: pricesSchema.optional(),
 })
 
 const gitHostSchema = z.object({

@@ -4,7 +4,14 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ExecutionId, type Network, networkSchema, type SessionId, sessionBranch } from '@corral/protocol'
+import {
+  type BudgetScope,
+  type ExecutionId,
+  type Network,
+  networkSchema,
+  type SessionId,
+  sessionBranch,
+} from '@corral/protocol'
 import type { Pool } from 'pg'
 import { isConnectionError } from '../database/connect.ts'
 import { sessionIdOf } from '../database/sessionUuid.ts'
@@ -30,6 +37,8 @@ export type Grant = {
   network: Network
   /** Tried in this order when a model cannot be had. They may be called, too. */
   fallbackModels: string[]
+  /** What is left of each budget that pays for this session; below zero when the last call cost more. */
+  budgets: { scope: BudgetScope; remainingUsd: number }[]
   /** Null when none runs, or when the database is away and nobody knows. */
   runningExecution: ExecutionId | null
 }
@@ -115,10 +124,11 @@ type GrantRow = {
   sealed: Buffer | null
   installations: number[]
   open: { model: string; running: ExecutionId | null }[]
+  budgets: Grant['budgets']
 }
 
 /**
- * By `gateway_token_pkey`, then primary keys, `github_installation_organization` or `_user`, `member_user_organization`
+ * By `gateway_token_pkey`, then primary keys, `budget_scope_scope_id_pk`, `github_installation_organization` or `_user`, `member_user_organization`
  * and `execution_open`. A boot that is over has no valid tokens.
  */
 async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
@@ -139,7 +149,11 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
         coalesce((
           select jsonb_agg(jsonb_build_object(
             'model', e.request ->> 'model', 'running', case when e.state = 'running' then e.id end))
-          from execution e where e.session_id = s.id and e.state in ('queued', 'running')), '[]') as open
+          from execution e where e.session_id = s.id and e.state in ('queued', 'running')), '[]') as open,
+        coalesce((
+          select jsonb_agg(jsonb_build_object('scope', g.scope, 'remainingUsd', g.limit_usd - g.spent_usd))
+          from budget g where (g.scope, g.scope_id) in
+            (('session', 'agent_' || s.id), ('user', s.user_id), ('organization', s.organization_id))), '[]') as budgets
       from gateway_token t
         join session s on s.id = t.session_id and s.state <> 'deleted'
         left join session_secret c on c.session_id = s.id
@@ -162,6 +176,7 @@ async function readGrant(pool: Pool, hash: Buffer): Promise<Grant | null> {
     installations: row.installations,
     models: [...new Set([row.model, ...row.open.map(({ model }) => model), ...row.fallback_models])],
     fallbackModels: row.fallback_models,
+    budgets: row.budgets,
     runningExecution: row.open.find(({ running }) => running !== null)?.running ?? null,
   }
 }

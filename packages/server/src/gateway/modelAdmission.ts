@@ -1,4 +1,5 @@
 /** Which model calls are let through, and to which upstream. Pure: from what a session may do and what it asks for. */
+import { priceOf } from '../credits/prices.ts'
 import type { Grant } from './grants.ts'
 import { readModelRequest } from './modelRequest.ts'
 import { selectUpstream, type Upstream, type Upstreams, type Wire } from './upstreams.ts'
@@ -11,16 +12,18 @@ export type ModelAdmission =
       model: string
       body: Buffer
     }
-  | { kind: 'refused'; status: 400 | 403; sentence: string }
+  | { kind: 'refused'; status: 400 | 402 | 403; sentence: string }
 
 export function admitModelCall(call: {
-  grant: Pick<Grant, 'models'>
+  grant: Pick<Grant, 'models' | 'budgets'>
   upstreams: Upstreams
   wire: Wire
   body: Buffer
+  /** Makes tokens, and so costs something. */
+  generates: boolean
 }): ModelAdmission {
-  const { grant, upstreams, wire, body } = call
-  const refused = (status: 400 | 403, sentence: string): ModelAdmission => ({ kind: 'refused', status, sentence })
+  const { grant, upstreams, wire, body, generates } = call
+  const refused = (status: 400 | 402 | 403, sentence: string): ModelAdmission => ({ kind: 'refused', status, sentence })
 
   const asked = readModelRequest(body)
   if (asked.kind === 'invalid') return refused(400, asked.sentence)
@@ -33,6 +36,13 @@ export function admitModelCall(call: {
   if (!upstream.wires.includes(wire)) {
     return refused(400, `"${asked.model}" speaks ${upstream.wires.join(' and ')} but was called by ${wire}.`)
   }
+  if (!generates) return { kind: 'admitted', upstream, model, body: asked.renamed(model) }
+  const [budget] = grant.budgets
+  if (budget && priceOf(upstream.prices, model) === null) {
+    return refused(403, `"${asked.model}" has no price here, and the budget of the ${budget.scope} needs one.`)
+  }
+  const spent = grant.budgets.find(({ remainingUsd }) => remainingUsd <= 0)
+  if (spent) return refused(402, `the budget of the ${spent.scope} is used up.`)
   return { kind: 'admitted', upstream, model, body: asked.renamed(model) }
 }
 

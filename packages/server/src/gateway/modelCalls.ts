@@ -24,6 +24,8 @@ export type ModelCall = Usage & {
   model: string
   startedAt: Date
   endedAt: Date | null
+  /** US dollars; null while it runs, and for a model without a price. */
+  costUsd: number | null
   /** HTTP status of the upstream; null while it runs or when it could not be reached. */
   status: number | null
 }
@@ -53,6 +55,8 @@ const spooledRow = z.tuple([
   z.number().nullable(),
   z.number().nullable(),
   z.number().nullable(),
+  // A spool of an earlier version has none.
+  z.number().nullable().default(null),
 ])
 type SpooledRow = z.infer<typeof spooledRow>
 
@@ -67,17 +71,29 @@ export async function createModelCalls(deps: {
   /** False when the database is away. What it refuses for another reason is logged and given up. */
   async function upsert(row: SpooledRow): Promise<boolean> {
     try {
-      // By model_call_pkey. The beginning may come after the end when one of them was spooled.
+      // By model_call_pkey. The beginning may come after the end when one of them was spooled. What a call cost is taken
+      // from its budgets with its first end, and once; their rows are locked in one order, so no two calls wait for
+      // each other.
       await pool.query({
         name: 'gateway_model_call',
         text: `
-          insert into model_call (id, session_id, execution_id, user_id, organization_id, upstream, model, started_at,
-            ended_at, status, prompt_tokens, completion_tokens, cached_tokens)
-          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-          on conflict (id) do update set ended_at = excluded.ended_at, status = excluded.status,
-            prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
-            cached_tokens = excluded.cached_tokens
-          where excluded.ended_at is not null`,
+          with written as (
+            insert into model_call (id, session_id, execution_id, user_id, organization_id, upstream, model,
+              started_at, ended_at, status, prompt_tokens, completion_tokens, cached_tokens, cost_usd)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            on conflict (id) do update set ended_at = excluded.ended_at, status = excluded.status,
+              prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
+              cached_tokens = excluded.cached_tokens, cost_usd = excluded.cost_usd
+            where excluded.ended_at is not null and model_call.ended_at is null
+            returning session_id, user_id, organization_id, cost_usd
+          ), paid as (
+            select g.scope, g.scope_id, w.cost_usd from written w join budget g
+              on (g.scope, g.scope_id) in
+                (('session', 'agent_' || w.session_id), ('user', w.user_id), ('organization', w.organization_id))
+            where w.cost_usd > 0 order by g.scope, g.scope_id for update of g
+          )
+          update budget set spent_usd = spent_usd + paid.cost_usd
+          from paid where budget.scope = paid.scope and budget.scope_id = paid.scope_id`,
         values: row,
       })
       return true
@@ -154,6 +170,7 @@ function rowOf(call: ModelCall): SpooledRow {
     call.promptTokens,
     call.completionTokens,
     call.cachedTokens,
+    call.costUsd,
   ]
 }
 

@@ -1,21 +1,23 @@
 /**
  * Models: `/v1/chat/completions`, `/v1/responses`, `/v1/messages`, and the list of the session's models.
- * Invariants: only the session's models are called, another one only before the first byte of an answer; the row of a call is on disk before the call is made; no prompt and
- * no answer is stored or logged.
+ * Invariants: only the session's models are called, another one only before the first byte of an answer; the row of a call
+ * is on disk before the call is made; no prompt and no answer is stored or logged.
  */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { PassedOver } from '@corral/protocol'
 import type { Logger } from 'pino'
 import type { Dispatcher } from 'undici'
+import { costUsd, priceOf } from '../credits/prices.ts'
 import { answerJson, refuseModelCall } from './answers.ts'
 import type { CallFace } from './callServer.ts'
 import { type Candidate, candidatesOf, fallbackHeaders } from './fallback.ts'
 import type { Grant, Grants } from './grants.ts'
 import type { ModelCall, ModelCalls } from './modelCalls.ts'
 import { clientSignal, readBody } from './passThrough.ts'
-import { callUpstream } from './upstreamCall.ts'
+import { callUpstream, type UpstreamResult } from './upstreamCall.ts'
 import type { Upstream, Upstreams, Wire } from './upstreams.ts'
+import type { Usage } from './usage.ts'
 
 type Endpoint = { wire: Wire; path: string /** Makes tokens, and so has a row. */; generates: boolean }
 
@@ -52,7 +54,7 @@ export function createModels(deps: {
     const began = performance.now()
     const { wire } = endpoint
     const signal = clientSignal(response)
-    const decision = await decide(request, wire, signal)
+    const decision = await decide(request, endpoint, signal)
     const who = { sessionId: decision.grant?.sessionId, userId: decision.grant?.userId, wire }
     const ms = () => Math.round(performance.now() - began)
     if (decision.kind === 'refused') {
@@ -84,7 +86,10 @@ export function createModels(deps: {
         url: root + endpoint.path + query,
         more: fallbackHeaders(passedOver, name),
       })
-      if (endpoint.generates) await modelCalls.write({ ...row, ...usage, status: result.status, endedAt: new Date() })
+      if (endpoint.generates) {
+        const cost = costOf({ upstream, model, body }, result, usage)
+        await modelCalls.write({ ...row, ...usage, costUsd: cost, status: result.status, endedAt: new Date() })
+      }
       const what = { executionId: grant.runningExecution, upstream: upstream.name, model }
       log.info({ ...who, ...what, allowed: true, ...result, ms: ms() }, 'model call')
       if (result.ending !== 'passed_over') return
@@ -92,17 +97,18 @@ export function createModels(deps: {
     }
   }
 
-  async function decide(request: IncomingMessage, wire: Wire, signal: AbortSignal): Promise<Decision> {
+  async function decide(request: IncomingMessage, endpoint: Endpoint, signal: AbortSignal): Promise<Decision> {
     const answer = await grants.of(request.headers, signal)
     if (answer.kind === 'refused') return answer
     const { grant } = answer
+    const { wire } = endpoint
     const refused = (status: number, sentence: string): Decision => ({ kind: 'refused', status, sentence, grant })
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
       return refused(400, 'a compressed body is not taken here; send it as it is.')
     }
     const sent = await readBody(request, maxBodyMiB * 1024 * 1024)
     if (!sent) return refused(413, `the request is larger than ${maxBodyMiB} MiB.`)
-    const admission = candidatesOf({ grant, upstreams, wire, body: sent })
+    const admission = candidatesOf({ grant, upstreams, wire, body: sent, generates: endpoint.generates })
     if (admission.kind === 'refused') return refused(admission.status, admission.sentence)
     return { kind: 'admitted', grant, candidates: admission.candidates }
   }
@@ -125,6 +131,17 @@ export function createModels(deps: {
   }
 }
 
+/** Null for a model without a price. What the upstream refused costs nothing. */
+function costOf(
+  { upstream, model, body }: Pick<Candidate, 'upstream' | 'model' | 'body'>,
+  { status, bytes: answerBytes, streamed }: Omit<UpstreamResult, 'usage'>,
+  usage: Usage,
+): number | null {
+  const price = priceOf(upstream.prices, model)
+  if (price === null || status === null || status >= 300) return price && 0
+  return costUsd(price, { ...usage, promptBytes: body.length, answerBytes, streamed })
+}
+
 function newRow(grant: Grant, upstream: Upstream, model: string): ModelCall {
   return {
     id: randomUUID(),
@@ -140,5 +157,6 @@ function newRow(grant: Grant, upstream: Upstream, model: string): ModelCall {
     promptTokens: null,
     completionTokens: null,
     cachedTokens: null,
+    costUsd: null,
   }
 }

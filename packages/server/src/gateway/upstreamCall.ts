@@ -16,6 +16,8 @@ export type UpstreamResult = {
   /** `passed_over`: nothing was answered, since another model can be tried. */
   ending: 'complete' | 'client_gone' | 'broken' | 'unreachable' | 'passed_over'
   bytes: number
+  /** It came as events. */
+  streamed: boolean
   usage: Usage
   error?: string
 }
@@ -47,7 +49,7 @@ export async function callUpstream(call: {
   more: Record<string, string>
 }): Promise<UpstreamResult> {
   const { dispatcher, upstream, wire, response, signal, isLast, more } = call
-  const none = { status: null, bytes: 0, usage: noUsage }
+  const none = { status: null, bytes: 0, streamed: false, usage: noUsage }
   let answer: Dispatcher.ResponseData
   try {
     answer = await send(call.url, {
@@ -78,9 +80,11 @@ export async function callUpstream(call: {
   const headers = { ...headersOnward(answer.headers, keptFromClient), ...more }
   if (status < 300) {
     response.writeHead(status, headers).flushHeaders()
-    const meter = createUsageMeter(answer.headers['content-type']?.toString())
+    const contentType = answer.headers['content-type']?.toString()
+    const meter = createUsageMeter(contentType)
+    const streamed = contentType?.startsWith('text/event-stream') ?? false
     const relayed = await relay(answer.body, response, { signal, look: meter.look })
-    return { status, usage: meter.usage(), ...relayed }
+    return { status, streamed, usage: meter.usage(), ...relayed }
   }
 
   const text = await readError(answer.body)
@@ -92,7 +96,7 @@ export async function callUpstream(call: {
   } else {
     response.writeHead(status, { ...headers, 'content-length': text.length }).end(text)
   }
-  return { status, ending: 'complete', bytes: text?.length ?? 0, usage: noUsage }
+  return { status, ending: 'complete', bytes: text?.length ?? 0, streamed: false, usage: noUsage }
 }
 
 function keyHeader({ apiKey, keyHeader: name }: Upstream): Record<string, string> {

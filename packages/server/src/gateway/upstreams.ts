@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { ExecuteParams } from '@corral/protocol'
+import type { Prices } from '../credits/prices.ts'
 import type { GatewayConfig } from './gatewayConfig.ts'
 
 /** A model API. The gateway passes it through and never translates. */
@@ -15,6 +16,8 @@ type UpstreamKind = {
   baseUrl: string | null
   /** Its base URL is customarily given without the `/v1` that all its paths begin with. */
   addsVersion: boolean
+  /** Where nobody has told any. */
+  prices?: Prices
 }
 
 const openaiCompatible: UpstreamKind = {
@@ -38,6 +41,7 @@ const knownUpstreams: Readonly<Record<string, UpstreamKind>> = {
     keyHeader: 'authorization',
     baseUrl: null,
     addsVersion: true,
+    prices: { '*': { inputPerMillionUsd: 0, outputPerMillionUsd: 0 } },
   },
 }
 
@@ -47,6 +51,7 @@ export type Upstream = {
   wires: readonly Wire[]
   keyHeader: UpstreamKind['keyHeader']
   apiKey: string | null
+  prices: Prices
   /** The address that paths such as `/chat/completions` are appended to; null when the server is not running. */
   root(): Promise<string | null>
 }
@@ -67,6 +72,7 @@ export function createUpstreams(config: Pick<GatewayConfig, 'upstreams' | 'defau
       wires: kind.wires,
       keyHeader: kind.keyHeader,
       apiKey: settings.apiKey ?? null,
+      prices: settings.prices ?? kind.prices ?? {},
       root: async () => {
         const url = urlFile === undefined ? fixed : await readUrl(urlFile)
         return url === null ? null : rootOf(url, kind.addsVersion)

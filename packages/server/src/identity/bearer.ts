@@ -84,8 +84,9 @@ export function createAuthenticate(options: {
   return async (headers, address = null) => {
     const { proof, ...user } = await userOf(headers)
     const internal = sameSecret(headers.get('x-internal-api-key') ?? '', internalApiSecret)
-    if (headers.get('x-skip-balance-check') === 'true' && !internal) throw new CorralError('balance_bypass_refused')
-    return { ...user, internal, proof: { ...proof, address } }
+    const skipsBalanceCheck = headers.get('x-skip-balance-check') === 'true'
+    if (skipsBalanceCheck && !internal) throw new CorralError('balance_bypass_refused')
+    return { ...user, internal, skipsBalanceCheck, proof: { ...proof, address } }
   }
 }
 

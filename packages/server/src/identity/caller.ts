@@ -7,6 +7,8 @@ export type Caller = {
   botId: string | null
   /** The internal key came with the call: one of our own back ends acts for that user. */
   internal: boolean
+  /** One of our own back ends has asked for work that no budget refuses. */
+  skipsBalanceCheck?: boolean
   /** Absent where a part of Corral itself acts for this user. */
   proof?: Proof
 }

@@ -12,6 +12,7 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { and, eq, sql } from 'drizzle-orm'
+import type { Credits } from '../credits/credits.ts'
 import { type ExecutionRequest, execution, session } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller } from '../identity/caller.ts'
@@ -35,6 +36,7 @@ export function createAdmission(deps: {
   queue: ExecutionQueue
   contentHash: ContentHash
   sealed: SealedConfigurations
+  credits: Credits
   admissible: Pick<Admissible, 'checkModel'>
 }) {
   const { database, log, queue } = deps
@@ -55,6 +57,7 @@ export function createAdmission(deps: {
         if (!first) throw new Error(`session ${id} is initiated but has no execution`)
         return ackOf(row, first)
       }
+      await deps.credits.require(tx, caller, row, row.configuration.model)
       const first = await queue.addFirst(tx, row)
       await tx.orm
         .update(session)
@@ -83,9 +86,11 @@ export function createAdmission(deps: {
         if (known) return ackOf(row, known)
       }
       await replaceTokens(tx, id, input)
+      const request = await requestOf(tx, row, input)
+      await deps.credits.require(tx, caller, row, request.model)
       const queued = await queue.add(tx, row, {
         prompt,
-        request: await requestOf(tx, row, input),
+        request,
         clientId: input.clientId ?? null,
         clientHash,
       })

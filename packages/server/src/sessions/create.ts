@@ -2,6 +2,7 @@
 import type { SessionId } from '@corral/protocol'
 import type { CallbackTargets } from '../callbacks/target.ts'
 import type { Timers } from '../config.ts'
+import type { Credits } from '../credits/credits.ts'
 import type { Database } from '../database/transaction.ts'
 import type { Membership } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
@@ -28,6 +29,7 @@ export function createSessions(deps: {
   repositories: RepositoryPolicy
   sealed: SealedConfigurations
   callbackTargets: CallbackTargets
+  credits: Credits
   /** A keyed digest of content that may hold secrets. */
   digest(content: string): string
   redactText(id: SessionId, text: string): Promise<string>
@@ -76,6 +78,7 @@ export function createSessions(deps: {
     diff: reads.diff,
     timing: reads.timing,
     networkLog: reads.networkLog,
+    usage: reads.usage,
     export: reads.export,
     access: reads.access,
     connected: reads.connected,

@@ -14,6 +14,7 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { and, eq, sql } from 'drizzle-orm'
+import type { Credits } from '../credits/credits.ts'
 import { type execution, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller } from '../identity/caller.ts'
@@ -35,6 +36,7 @@ export function createPreparation(deps: {
   repositories: RepositoryPolicy
   sealed: SealedConfigurations
   contentHash: ContentHash
+  credits: Credits
   admissible: Admissible
   /** The installed agent of that kind (the operator's first without one), or a sentence why there is none. */
   chooseAgent(kind: string | undefined): Promise<{ kind: string; version: string } | { refused: string }>
@@ -86,6 +88,7 @@ export function createPreparation(deps: {
       await tx.orm.insert(sessionHead).values({ sessionId: id })
       await tx.orm.insert(workspace).values({ sessionId: id })
       await deps.sealed.store(tx, id, secret)
+      await deps.credits.require(tx, caller, made, made.configuration.model)
       const first = initiateToo ? await queue.addFirst(tx, made) : null
       await queue.wakeSession(tx, id)
       return { row: made, first, replayed: false }

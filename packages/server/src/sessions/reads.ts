@@ -15,6 +15,7 @@ import {
   type SessionList,
   type SessionView,
   type Timing,
+  type Usage,
 } from '@corral/protocol'
 import { exportOf, timing } from '@corral/transcript'
 import { and, desc, eq, lt } from 'drizzle-orm'
@@ -31,6 +32,7 @@ import { placesOf } from './places.ts'
 import { readTranscript } from './readTranscript.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
 import { createSessionViews } from './sessionViews.ts'
+import { usageOf } from './usage.ts'
 
 type SessionRow = typeof session.$inferSelect
 
@@ -115,6 +117,12 @@ export function createReads(deps: {
         cloudAgentSessionId: id,
         branch: space?.branch ?? null,
       }
+    },
+
+    async usage(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Usage> {
+      const owner = await findOwned(orm, caller, { sessionId: id })
+      if (executionId) await findExecution(orm, id, executionId)
+      return usageOf(orm, owner, executionId ?? null)
     },
 
     async timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing> {

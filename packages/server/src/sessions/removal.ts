@@ -1,6 +1,16 @@
 /** What leaves the database: the deltas of an execution that has stopped, and everything of a session that was deleted. */
-import { eq, sql } from 'drizzle-orm'
-import { event, execution, message, networkVisit, part, session, sessionSecret, workspace } from '../database/schema.ts'
+import { and, eq, sql } from 'drizzle-orm'
+import {
+  budget,
+  event,
+  execution,
+  message,
+  networkVisit,
+  part,
+  session,
+  sessionSecret,
+  workspace,
+} from '../database/schema.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
@@ -33,6 +43,7 @@ export async function remove(deps: EffectDependencies, at: EffectScope) {
     await tx.orm.delete(networkVisit).where(eq(networkVisit.sessionId, id))
     await tx.orm.delete(sessionSecret).where(eq(sessionSecret.sessionId, id))
     await tx.orm.delete(workspace).where(eq(workspace.sessionId, id))
+    await tx.orm.delete(budget).where(and(eq(budget.scope, 'session'), eq(budget.scopeId, id)))
     await tx.orm
       .update(session)
       .set({

@@ -24,6 +24,7 @@ import type {
   SessionPatch,
   SessionView,
   Timing,
+  Usage,
 } from '@corral/protocol'
 import type { Caller } from '../identity/caller.ts'
 import type { PermissionAnswer } from './answers.ts'
@@ -102,6 +103,8 @@ export type Sessions = {
   timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing>
   /** What its programs reached through the web proxy, and what they were refused; newest minute first. */
   networkLog(caller: Caller, id: SessionId, page: NetworkLogPage): Promise<NetworkLog>
+  /** Of all its calls of models, or of one execution's. */
+  usage(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Usage>
   export(caller: Caller, id: SessionId): Promise<SessionExport>
 
   /** Access now, or `session_not_found`; what a stream or a ticket needs to know. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type FailureReason, failures, type SessionId } from '@corral/protocol'
 import { serve } from '@hono/node-server'
 import { eq } from 'drizzle-orm'
+import { createBudgets } from '../credits/budgets.ts'
 import { member } from '../database/identityTables.ts'
 import { session } from '../database/schema.ts'
 import { cloudAgentFace } from '../faces/cloud-agent/routes.ts'
@@ -17,6 +18,7 @@ export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const world = await testStream(options)
   const { database, sessions, callbacks, identity, log, stream } = world
   const face = cloudAgentFace({
+    budgets: createBudgets({ database }),
     sessions,
     callbacks,
     identity,

@@ -225,14 +225,14 @@ describe('requests', () => {
 
   test('each call of a batch has its own answer', async () => {
     const answer = await face.request(
-      `/trpc/health,getSession,getUsage,nothing?batch=1&input=${encodeURIComponent('{"1":{}}')}`,
+      `/trpc/health,getSession,createTerminal,nothing?batch=1&input=${encodeURIComponent('{"1":{}}')}`,
       { headers: bearer(operator.apiKey) },
     )
     expect(answer.status).toBe(207)
     expect(answer.json).toMatchObject([
       { result: { data: { status: 'ok' } } },
       { error: { data: { reason: 'invalid_input', path: 'getSession' } } },
-      { error: { data: { reason: 'not_implemented', path: 'getUsage' } } },
+      { error: { data: { reason: 'not_implemented', path: 'createTerminal' } } },
       { error: { data: { reason: 'procedure_not_found', path: 'nothing' } } },
     ])
   })

@@ -12,12 +12,14 @@ import {
   getNetworkLogInput,
   getSessionInput,
   getTimingInput,
+  getUsageInput,
   type initiateFromKilocodeSessionInput,
   initiateInput,
   type initiateSessionAsyncInput,
   interruptSessionInput,
   invalidInput,
   listAsksInput,
+  listBudgetsInput,
   listSessionsInput,
   namedSession,
   prepareLegacySessionInput,
@@ -25,11 +27,13 @@ import {
   rejectQuestionInput,
   sendMessageInput,
   type sendMessageStreamInput,
+  setBudgetInput,
   updateExecutionInput,
   updateSessionInput,
 } from '@corral/protocol'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import type { Budgets } from '../../credits/budgets.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { identityProcedures } from '../identity/procedures.ts'
@@ -46,12 +50,13 @@ export function createRouter(options: {
   callbacks: CallbackProcedures['callbacks']
   identity: Pick<Identity, 'administration' | 'standings'>
   log: StreamDependencies['log']
+  budgets: Budgets
   health: () => Health
   logger: Logger
 }) {
-  const { sessions, identity, log, health, logger } = options
+  const { sessions, identity, log, budgets, health, logger } = options
   const kinds = createProcedures({ logger })
-  const { router, open, reads, writes, internal } = kinds
+  const { router, open, reads, writes, internal, administers } = kinds
 
   const initiate = writes.input(initiateInput).mutation(({ ctx, input }) =>
     sessions.initiate(ctx.caller, namedSession(input), {
@@ -143,6 +148,9 @@ export function createRouter(options: {
       .input(listAsksInput)
       .query(async ({ ctx, input }) => ({ asks: await sessions.asks(ctx.caller, namedSession(input), input.state) })),
     getDiff: reads.input(getDiffInput).query(({ ctx, input }) => sessions.diff(ctx.caller, namedSession(input))),
+    getUsage: reads
+      .input(getUsageInput)
+      .query(({ ctx, input }) => sessions.usage(ctx.caller, namedSession(input), input.executionId)),
     getTiming: reads
       .input(getTimingInput)
       .query(({ ctx, input }) => sessions.timing(ctx.caller, namedSession(input), input.executionId)),
@@ -151,6 +159,9 @@ export function createRouter(options: {
     initiateSessionAsync: stream<z.input<typeof initiateSessionAsyncInput>>(),
     sendMessageStream: stream<z.input<typeof sendMessageStreamInput>>(),
     initiateFromKilocodeSession: stream<z.input<typeof initiateFromKilocodeSessionInput>>(),
+
+    setBudget: administers.input(setBudgetInput).mutation(({ ctx, input }) => budgets.set(ctx.caller, input)),
+    listBudgets: administers.input(listBudgetsInput).query(({ ctx }) => budgets.list(ctx.caller)),
 
     ...identityProcedures(kinds, identity.administration, sessions),
     ...callbackProcedures(kinds, options),

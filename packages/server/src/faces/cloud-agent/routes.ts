@@ -14,6 +14,7 @@ import {
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import type { Budgets } from '../../credits/budgets.ts'
 import { authorize, type Demand } from '../../identity/authorize.ts'
 import type { Authenticated, Caller } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
@@ -31,6 +32,7 @@ import { problem } from './wire.ts'
 export function cloudAgentFace(options: {
   sessions: Sessions
   callbacks: CallbackProcedures['callbacks']
+  budgets: Budgets
   identity: Identity
   /** For envelopes of `encryptedSecrets`. */
   secretsKey: { publicKey: string; keyId: string }
@@ -38,14 +40,14 @@ export function cloudAgentFace(options: {
   log: Pick<Log, 'follow' | 'replay' | 'lastSeq'>
   version: string
 }): Hono {
-  const { sessions, callbacks, identity, log, logger, version } = options
+  const { sessions, callbacks, budgets, identity, log, logger, version } = options
   const health = (): Health => ({ status: 'ok', timestamp: Date.now(), version })
   const app = new Hono()
 
   app.onError((error, c) => problem(refusalOf(error, { logger, path: c.req.path })))
 
   app.get('/health', (c) => c.json(health()))
-  const router = createRouter({ sessions, callbacks, identity, log, health, logger })
+  const router = createRouter({ sessions, callbacks, budgets, identity, log, health, logger })
   app.route('/', trpcEndpoint({ router, identity, sessions, logger }))
 
   app.route('/', referenceRoutes({ router, version }))

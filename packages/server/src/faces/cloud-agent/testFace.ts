@@ -6,6 +6,8 @@ import type { Logger } from 'pino'
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { defaultTimers } from '../../config.ts'
+import { createBudgets } from '../../credits/budgets.ts'
+import { createCredits } from '../../credits/credits.ts'
 import type { Database } from '../../database/transaction.ts'
 import { type Demand, demandSchema } from '../../identity/authorize.ts'
 import type { Identity } from '../../identity/identity.ts'
@@ -80,6 +82,7 @@ export async function serveFace(options: {
     membership: identity.membership,
     ...secrets,
     callbackTargets: callbacks.targets,
+    credits: createCredits({ minimumUsd: 1, isPriced: (model) => !model.includes('unpriced') }),
     repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
     checkModel: async () => null,
@@ -88,9 +91,11 @@ export async function serveFace(options: {
     wake,
     timers: defaultTimers,
   })
+  const budgets = createBudgets({ database })
   const app = cloudAgentFace({
     sessions,
     callbacks,
+    budgets,
     identity,
     log,
     secretsKey: { publicKey: 'a key', keyId: '1' },
@@ -103,6 +108,7 @@ export async function serveFace(options: {
     identity,
     log,
     callbacks,
+    budgets,
     health: () => ({ status: 'ok', timestamp: 0, version: '' }),
     logger,
   })

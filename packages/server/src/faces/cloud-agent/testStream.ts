@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
 import type { Callbacks } from '../../callbacks/callbacks.ts'
 import { defaultTimers } from '../../config.ts'
+import { createCredits } from '../../credits/credits.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
@@ -89,6 +90,7 @@ export async function serveStream(options: {
     links,
     membership: identity.membership,
     ...testSecrets(),
+    credits: createCredits({ minimumUsd: 1, isPriced: () => true }),
     callbackTargets: callbacks.targets,
     repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     chooseAgent: async (kind = 'opencode') => ({ kind, version: '1.18.33' }),
