@@ -200,6 +200,8 @@ export const execution = pgTable(
     sentLink: text('sent_link'),
     /** The agent has made something of this attempt; what has begun is never run again by itself. */
     begun: boolean('begun').notNull().default(false),
+    /** Its agent did not run when it was delivered, and is started for it. */
+    startsAgent: boolean('starts_agent').notNull().default(false),
     reason: text('reason').$type<FailureReason>(),
     failureMessage: text('failure_message'),
     createdAt: at('created_at').notNull().defaultNow(),

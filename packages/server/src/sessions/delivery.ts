@@ -35,6 +35,7 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
         attempt: sql`greatest(${execution.attempt}, 1)`,
         sentLink: link.id,
         deliveredAt: sql`coalesce(${execution.deliveredAt}, now())`,
+        ...(first && { startsAgent: look.facts.workspace.agentUntil === null }),
       })
       .where(and(eq(execution.id, executionId), eq(execution.state, first ? 'queued' : 'running')))
       .returning()

@@ -1,9 +1,10 @@
 /** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
 import type { SessionId } from '@corral/protocol'
-import { and, asc, count, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
 import { ask, execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import type { Links } from '../supervisors/links.ts'
+import { mayStartAgent } from './agentStarts.ts'
 import type { AskFacts, ExecutionFacts, SessionFacts } from './decide.ts'
 
 export type SessionLook = {
@@ -16,7 +17,7 @@ export type SessionLook = {
 }
 
 export async function lookAtSession(
-  deps: { orm: Orm; links: Links; watchingForMs(): number; agentStartsAtOnce: number },
+  deps: { orm: Orm; links: Links; watchingForMs(): number; agentStartsAtOnce: number; agentStartMs: number },
   id: SessionId,
 ): Promise<SessionLook | null> {
   const { orm, links } = deps
@@ -76,7 +77,7 @@ export async function lookAtSession(
         : null,
       ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
       next: open.filter((candidate) => candidate.state === 'queued').map(executionFacts)[0] ?? null,
-      mayStartAgent: await mayStartAgent(orm, deps.agentStartsAtOnce),
+      mayStartAgent: await mayStartAgent(orm, deps),
       uncompacted: await uncompacted(orm, id),
       watchingForMs: deps.watchingForMs(),
     },
@@ -108,15 +109,6 @@ function pendingAsks(orm: Orm, id: SessionId): Promise<AskFacts[]> {
     .from(ask)
     .where(and(eq(ask.sessionId, id), isNull(ask.settledAt)))
     .orderBy(ask.askedAt)
-}
-
-/** Delivered and not begun by the agent: it starts. Index execution_running. */
-async function mayStartAgent(orm: Orm, atOnce: number): Promise<boolean> {
-  const [starting] = await orm
-    .select({ count: count() })
-    .from(execution)
-    .where(and(eq(execution.state, 'running'), isNull(execution.startedAt)))
-  return (starting?.count ?? 0) < atOnce
 }
 
 /** Index execution_compaction. */

@@ -19,7 +19,7 @@ export function createSessionReconciler(
     logger,
     async step(claim) {
       const look = await lookAtSession(
-        { orm: database.orm, links, watchingForMs, agentStartsAtOnce },
+        { orm: database.orm, links, watchingForMs, agentStartsAtOnce, agentStartMs: timers.agentStartMs },
         sessionIdOf(claim.key),
       )
       if (!look) return { until: null }

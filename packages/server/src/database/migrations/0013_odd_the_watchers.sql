@@ -1,0 +1,1 @@
+ALTER TABLE "execution" ADD COLUMN "starts_agent" boolean DEFAULT false NOT NULL;
