@@ -8,4 +8,5 @@ CREATE TABLE "budget" (
 	CONSTRAINT "budget_scope" CHECK ("budget"."scope" in ('session', 'user', 'organization'))
 );
 --> statement-breakpoint
+ALTER TABLE "execution" ADD COLUMN "starts_agent" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "model_call" ADD COLUMN "cost_usd" numeric(20, 9);

@@ -1,1 +1,0 @@
-ALTER TABLE "execution" ADD COLUMN "starts_agent" boolean DEFAULT false NOT NULL;
