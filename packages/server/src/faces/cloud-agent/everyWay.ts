@@ -135,7 +135,7 @@ export const procedures: Record<string, Row> = {
   },
   sendMessageStream: { ...write, input: ({ sessionId }) => ({ sessionId, prompt: 'Hello' }) },
   initiateFromKilocodeSession: { ...write, input: session },
-  getUsage: { ...read, execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  getUsage: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   setBudget: { demands: 'admin', about: 'caller', input: () => ({ scope: 'user', id: 'nobody', limitUsd: 1 }) },
   listBudgets: { demands: 'admin', about: 'caller', input: () => ({}) },
   createApiKey: { demands: 'admin', about: 'caller', input: () => ({ name: 'a key' }) },
