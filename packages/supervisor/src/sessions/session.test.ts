@@ -153,6 +153,7 @@ describe('a session', () => {
     await bench.server.event('stopped', (event) => event.executionId === params.executionId)
     await bench.server.call('session.prepare', prepareParams(bench, { attempt: 2 }))
     expect(processesWith(agentMark(bench.session))).toEqual([])
+    await bench.server.event('prepared', ({ data }) => data.attempt === 2)
     await expect(bench.server.call('session.execute', { ...params, attempt: 2 })).rejects.toThrow('2: ')
   })
 
