@@ -131,6 +131,15 @@ describe('an ask of the agent', () => {
     expect((await told()).at(-1)).toBe('interrupted')
   })
 
+  test('that is very large is kept without what it carries along', async () => {
+    const { say, asks } = await running()
+    const { type, properties } = permission('per_1')
+    await say({ type, properties: { ...properties, metadata: { diff: 'x'.repeat(300_000) } } })
+    const [row] = await asks()
+    expect(row?.request).toMatchObject({ id: 'per_1', permission: 'bash' })
+    expect(row?.request).not.toHaveProperty('metadata')
+  })
+
   test('of a wrong form is told as such, and is none', async () => {
     const { say, asks, told } = await running()
     await say({ type: 'question.asked', properties: { id: 'que_1', sessionID: 'ses_1', questions: [] } })

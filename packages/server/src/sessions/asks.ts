@@ -28,6 +28,8 @@ type Admitted = { events: NewEvent[]; wakes: boolean }
 
 /** More than any person answers; a sandbox may not fill what every viewer is told first. */
 const mostOpen = 50
+/** A request that is larger is kept without its metadata, such as the whole change to a file; the event has all of it. */
+const mostCharacters = 256 * 1024
 
 const ignored: Admitted = { events: [], wakes: false }
 
@@ -86,7 +88,7 @@ async function opened(
       kind,
       executionId,
       agentSessionId: request.sessionID,
-      request,
+      request: kept(request),
       deadlineMs: deadline === undefined ? timers.askMs : deadline * 1_000,
     })
     .onConflictDoNothing()
@@ -94,6 +96,12 @@ async function opened(
   if (!added) return ignored
   const event: NewEvent = { type: 'kilocode', executionId, data: JSON.stringify(incoming.data) }
   return { events: [event], wakes: true }
+}
+
+function kept(request: Asked['request']): Asked['request'] {
+  if (JSON.stringify(request).length <= mostCharacters) return request
+  const { metadata: _, ...rest } = request
+  return rest
 }
 
 /** Index ask_pending. */
