@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { execution } from '../database/schema.ts'
 import { addSession, bareSink, type LogUnderTest, openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
-import { mayStartAgent } from './agentStarts.ts'
+import { mayStartAgent, takeAgentStart } from './agentStarts.ts'
 
 let stored: TestDatabase
 let log: LogUnderTest['log']
@@ -21,11 +21,12 @@ afterAll(async () => {
   await stored[Symbol.asyncDispose]()
 })
 
-const may = () => mayStartAgent(database.orm, { agentStartsAtOnce: 1, agentStartMs: 60_000 })
+const limits = { agentStartsAtOnce: 1, agentStartMs: 60_000 }
+const may = () => mayStartAgent(database.orm, limits)
 
 /** Of a session of its own, and running. */
-async function delivered(more: Partial<typeof execution.$inferInsert>): Promise<void> {
-  await database.orm.insert(execution).values({
+async function delivered(more: Partial<typeof execution.$inferInsert>, orm = database.orm): Promise<void> {
+  await orm.insert(execution).values({
     ...{ id: newExecutionId(), sessionId: await addSession(database), state: 'running', queuedSeq: 1, prompt: 'p' },
     ...{ messageId: newMessageId(), partId: newPartId(), deliveredAt: new Date(), startsAgent: true },
     request: { mode: 'build', model: 'scripted/demo', autoCommit: false, condenseOnComplete: false },
@@ -53,7 +54,20 @@ test('nor for turns of agents that run, however many begin at every moment', asy
   expect(await may()).toBe(true)
 })
 
-test('nor for one that takes longer than a start may', async () => {
-  await delivered({ deliveredAt: new Date(Date.now() - 61_000) })
+test('nor for one that takes longer than a start and its retry may', async () => {
+  await delivered({ deliveredAt: new Date(Date.now() - 121_000) })
   expect(await may()).toBe(true)
+})
+
+test('of many that ask at once, one starts', async () => {
+  const taken = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      database.transaction(async (tx) => {
+        const mine = await takeAgentStart(tx, limits)
+        if (mine) await delivered({}, tx.orm)
+        return mine
+      }),
+    ),
+  )
+  expect(taken.filter(Boolean)).toHaveLength(1)
 })

@@ -5,6 +5,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { execution, sandbox, workspace } from '../database/schema.ts'
 import { CommandRefused } from '../supervisors/link.ts'
+import { takeAgentStart } from './agentStarts.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
@@ -28,6 +29,9 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
       .from(sandbox)
       .where(and(eq(sandbox.id, boot.id), eq(sandbox.state, 'ready'), eq(sandbox.bootId, boot.bootId ?? '')))
     if (!ready) return null
+    const startsAgent = first && look.facts.workspace.agentUntil === null
+    if (startsAgent && !(await takeAgentStart(tx, { agentStartsAtOnce: deps.agentStartsAtOnce, ...timers })))
+      return null
     const [delivered] = await tx.orm
       .update(execution)
       .set({
@@ -35,7 +39,7 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
         attempt: sql`greatest(${execution.attempt}, 1)`,
         sentLink: link.id,
         deliveredAt: sql`coalesce(${execution.deliveredAt}, now())`,
-        ...(first && { startsAgent: look.facts.workspace.agentUntil === null }),
+        ...(first && { startsAgent }),
       })
       .where(and(eq(execution.id, executionId), eq(execution.state, first ? 'queued' : 'running')))
       .returning()

@@ -36,6 +36,7 @@ export type EffectDependencies = {
   wakeSandboxes(): void
   /** Without the secrets that are known of the session. */
   redactText(sessionId: SessionId, text: string): string
+  agentStartsAtOnce: number
   timers: Timers
   logger: Logger
 }

@@ -1,15 +1,11 @@
 /** The reconciler of sessions: look, decide, act. All three are elsewhere; this is the loop's one step. */
-import type { Logger } from 'pino'
-import type { Timers } from '../config.ts'
 import { sessionIdOf } from '../database/columns.ts'
 import { createReconciler, type Reconciler } from '../database/reconciler.ts'
 import { decide } from './decide.ts'
 import { createEffects, type EffectDependencies } from './effects.ts'
 import { lookAtSession } from './facts.ts'
 
-export function createSessionReconciler(
-  deps: EffectDependencies & { watchingForMs(): number; agentStartsAtOnce: number; timers: Timers; logger: Logger },
-): Reconciler {
+export function createSessionReconciler(deps: EffectDependencies & { watchingForMs(): number }): Reconciler {
   const { database, links, watchingForMs, agentStartsAtOnce, timers, logger } = deps
   const act = createEffects(deps)
   return createReconciler({
