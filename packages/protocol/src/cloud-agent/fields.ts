@@ -29,7 +29,10 @@ export const formed = (pattern: RegExp, message: string, { min = 1, max }: Range
 export const list = <Item extends z.ZodType>(item: Item, max: number) => z.array(item).max(max, tooMany(max, 'items'))
 
 export const table = <Key extends z.core.$ZodRecordKey, Value extends z.ZodType>(key: Key, value: Value, max: number) =>
-  z.record(key, value).refine((members) => Object.keys(members).length <= max, tooMany(max, 'members'))
+  z
+    .record(key, value)
+    .refine((members) => Object.keys(members).length <= max, tooMany(max, 'members'))
+    .meta({ maxProperties: max })
 
 export const wholeNumber = (min: number, max: number) => {
   const message = `must be a whole number from ${min} to ${max}`

@@ -146,6 +146,11 @@ export const entries: { readonly [N in Name]?: Entry } = {
     answers: '{steps, queuedMs, setupMs, agentExecutionMs, totalMs, …}',
     refusals: ofExecution,
   },
+  getUsage: {
+    does: 'Tokens and cost of a session, or of one execution.',
+    answers: 'tokens and cost',
+    refusals: ofExecution,
+  },
   getNetworkLog: {
     does: 'What the web proxy has let through and refused.',
     answers: 'a page of decisions',

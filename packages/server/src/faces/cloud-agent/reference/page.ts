@@ -71,16 +71,18 @@ const valuesOf = (schema: JsonSchema, path: string): string[] =>
 /** A schema in words: its type, and its limits by their names in JSON Schema. */
 function said(schema: JsonSchema): string {
   const { anyOf, enum: values, type, default: initial } = schema
-  const limits = ['const', 'minLength', 'maxLength', 'minimum', 'maximum', 'maxItems', 'pattern']
+  const limits = ['const', 'minLength', 'maxLength', 'minimum', 'maximum', 'maxItems', 'maxProperties', 'pattern']
     .filter((limit) => schema[limit] !== undefined)
     .map((limit) => `${limit} ${String(schema[limit])}`)
   const kind = Array.isArray(anyOf)
     ? anyOf.map((one) => (isSchema(one) ? said(one) : '')).join(' | ')
     : Array.isArray(values)
       ? values.map((value) => JSON.stringify(value)).join(' | ')
-      : typeof type === 'string'
-        ? type
-        : 'anything'
+      : type === 'array' && isSchema(schema.items)
+        ? `list of (${said(schema.items)})`
+        : typeof type === 'string'
+          ? type
+          : 'anything'
   return [kind, ...limits, ...(initial === undefined ? [] : [`default ${JSON.stringify(initial)}`])].join(', ')
 }
 
