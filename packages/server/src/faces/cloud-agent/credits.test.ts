@@ -80,6 +80,19 @@ describe('with less than the minimum left', () => {
     expect(await executions()).toBe(before)
   })
 
+  test('no stream of a deprecated name is opened: the answer is the HTTP status, before any frame', async () => {
+    const [toInitiate, toFollow] = [await prepared(), await initiated()]
+    const before = [await sessions(), await executions()]
+    await budget('user', operator.userId, 10, 9.5)
+    const async = { ...preparation, callbackUrl: 'https://example.com/' }
+    expectPoor(await face.query('initiateSessionStream', preparation, user), 'user', 0.5)
+    expectPoor(await face.query('initiateSessionAsync', async, user), 'user', 0.5)
+    expectPoor(await face.query('sendMessageStream', { sessionId: toFollow, prompt: 'p' }, user), 'user', 0.5)
+    const initiation = { cloudAgentSessionId: toInitiate }
+    expectPoor(await face.query('initiateFromKilocodeSession', initiation, user), 'user', 0.5)
+    expect([await sessions(), await executions()]).toEqual(before)
+  })
+
   test('what was taken before is answered as before', async () => {
     const id = await initiated()
     const taken = await send(id, { clientId: 'once' })
