@@ -22,6 +22,7 @@ describe('an API key', () => {
       userId: operator.userId,
       botId: null,
       internal: false,
+      skipsBalanceCheck: false,
       proof: { credential: { kind: 'key', id: expect.any(String) }, scopes: [...scopes], address: null },
     })
   })
@@ -58,6 +59,7 @@ describe('a JWT of our own back ends', () => {
       userId: operator.userId,
       botId: 'reviewer-1',
       internal: false,
+      skipsBalanceCheck: false,
       proof: { credential: { kind: 'token' }, scopes: ['sessions:read', 'sessions:write'], address: null },
     })
   })
