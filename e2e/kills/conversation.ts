@@ -90,7 +90,9 @@ export const pushed = ({ records, session }: Conversation, executionId: Executio
 
 /** The calls that the model has got for a prompt with these words. */
 export async function callsOf({ model }: Conversation, words: string): Promise<RecordedRequest[]> {
-  return (await (await model()).requests()).filter(({ lastUserText }) => lastUserText.includes(words))
+  const requests = await (await model()).requests()
+  // A call for the message of a commit is told what was asked for, too.
+  return requests.filter(({ lastUserText: text }) => text.includes(words) && !text.includes('\n\nThe change:\n'))
 }
 
 /** A step of an execution has come so far; `:again` is one that is repeated. */
