@@ -15,7 +15,8 @@ import { createRepository } from '../../testing/repository.ts'
 const store = process.env.CORRAL_AGENTS_DIR
 const opencode = installedAgent('opencode@1.18.33', store)
 const kilo = installedAgent('kilo@7.7.2', store)
-const boundMs = 60_000
+/** An agent's start may take its minute, and is tried once more. */
+const boundMs = 150_000
 
 /** A prepared workspace, the model, and turns of one conversation. */
 async function createConversation(agent: ExecuteParams['agent']) {
@@ -75,7 +76,7 @@ const agentOf = (found: typeof opencode): ExecuteParams['agent'] => {
 }
 
 describe('OpenCode', () => {
-  it('plays a conversation: answers, sub-agents, a stop, its own death', { timeout: 120_000 }, async (context) => {
+  it('plays a conversation: answers, sub-agents, a stop, its own death', { timeout: 300_000 }, async (context) => {
     if (skip(opencode)) return context.skip(String(skip(opencode)))
     await using conversation = await createConversation(agentOf(opencode))
     const { bench, control, ask, end, of } = conversation
@@ -145,7 +146,7 @@ describe('OpenCode', () => {
     expect(textOf(of(seventh))).toEqual(['still here'])
   })
 
-  it('goes on after its supervisor was killed in the middle of a turn', { timeout: 120_000 }, async (context) => {
+  it('goes on after its supervisor was killed in the middle of a turn', { timeout: 300_000 }, async (context) => {
     if (skip(opencode)) return context.skip(String(skip(opencode)))
     await using conversation = await createConversation(agentOf(opencode))
     const { bench, ask, end, of } = conversation
@@ -204,7 +205,7 @@ describe.each([
   ['OpenCode', opencode],
   ['Kilo', kilo],
 ])('%s asks', (_, found) => {
-  it('and goes on with the answers, each taken once', { timeout: 120_000 }, async (context) => {
+  it('and goes on with the answers, each taken once', { timeout: 300_000 }, async (context) => {
     if (skip(found)) return context.skip(String(skip(found)))
     await using conversation = await createConversation(agentOf(found))
     const { bench, ask, end, of } = conversation
@@ -229,7 +230,7 @@ describe.each([
 
 describe('OpenCode', () => {
   it('asks nobody where the policy decides, and keeps to what its mode forbids', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async (context) => {
     if (skip(opencode)) return context.skip(String(skip(opencode)))
     await using conversation = await createConversation(agentOf(opencode))
@@ -259,7 +260,7 @@ describe('OpenCode', () => {
 })
 
 describe('Kilo', () => {
-  it('answers a follow-up with an older id with the whole history', { timeout: 120_000 }, async (context) => {
+  it('answers a follow-up with an older id with the whole history', { timeout: 300_000 }, async (context) => {
     if (skip(kilo)) return context.skip(String(skip(kilo)))
     await using conversation = await createConversation(agentOf(kilo))
     const { bench, control, ask, end, of } = conversation
