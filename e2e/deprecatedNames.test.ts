@@ -7,6 +7,7 @@ import type { AppRouter } from '@corral/server'
 import { createTRPCClient, httpSubscriptionLink } from '@trpc/client'
 import { EventSource } from 'eventsource'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { eventually } from './harness/eventually.ts'
 import { apiKey, type Installation, startInstallation } from './harness/installation.ts'
 import { git, makeRepository } from './harness/repositories.ts'
@@ -22,7 +23,10 @@ beforeAll(async () => {
 })
 afterAll(() => corral?.end())
 
-type FlatEvent = { streamEventType: string; sessionId: string; timestamp: string; [member: string]: unknown }
+const flatEventSchema = z.looseObject({ streamEventType: z.string(), sessionId: z.string(), timestamp: z.string() })
+/** With an id of its own, each is wrapped as tRPC's `tracked` does it. */
+const seenSchema = z.object({ data: flatEventSchema })
+type FlatEvent = z.infer<typeof flatEventSchema>
 type Seen = { events: FlatEvent[]; error: { data?: unknown } | null }
 
 function stream(input: object): Promise<Seen> {
@@ -42,7 +46,7 @@ function stream(input: object): Promise<Seen> {
     client.initiateSessionStream.subscribe(
       { mode: 'code', model: 'scripted/demo', gitUrl: repository, prompt: 'Hello', ...input },
       {
-        onData: (seen) => void events.push((seen as unknown as { data: FlatEvent }).data),
+        onData: (seen) => void events.push(seenSchema.parse(seen).data),
         onError: (error) => resolve({ events, error }),
         onComplete: () => resolve({ events, error: null }),
       },

@@ -15,6 +15,7 @@ import type { Grants } from './grants.ts'
 import { createEndpointRewriter } from './mcpEndpoint.ts'
 import { decideMcpTarget, doorPath, isMcpPath, type McpCall, type McpTarget, readMcpCall } from './mcpTarget.ts'
 import { clientSignal, headersOnward, type Relayed, readBody, relay } from './passThrough.ts'
+import { Refusal } from './refusal.ts'
 import type { OpenSessionMcp } from './sessionMcp.ts'
 
 const methods = ['GET', 'POST', 'DELETE'] as const
@@ -29,14 +30,6 @@ const keptFromServer = ['authorization', 'cookie', 'content-length', 'accept-enc
 const keptFromClient = ['set-cookie', 'www-authenticate']
 
 type Entry = { allowed: boolean; status: number; sentence?: string; error?: string } & Partial<Relayed>
-
-class Refusal extends Error {
-  readonly status: number
-  constructor(status: number, sentence: string, cause?: unknown) {
-    super(sentence, { cause })
-    this.status = status
-  }
-}
 
 export function createMcp(deps: {
   grants: Grants

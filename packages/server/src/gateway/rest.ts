@@ -13,6 +13,7 @@ import { repositoryOf } from './doorUrl.ts'
 import type { GitCredential, GitCredentials } from './gitCredentials.ts'
 import type { Grant, Grants } from './grants.ts'
 import { clientSignal, readBody } from './passThrough.ts'
+import { Refusal } from './refusal.ts'
 import { decideRest, pullRequestRefusal, type RestDecision, readRestCall } from './restPolicy.ts'
 
 const maxBodyBytes = 256 * 1024
@@ -21,15 +22,6 @@ const maxAnswerBytes = 16 * 1024 * 1024
 type Entry = { allowed: boolean; status: number; sentence?: string; bytes?: number; error?: string }
 type Passed = Extract<RestDecision, { kind: 'passed' }>
 type HostAnswer = { status: number; contentType: string; body: Buffer }
-
-/** The answer that is given instead of the host's. */
-class Refusal extends Error {
-  readonly status: number
-  constructor(status: number, sentence: string, cause?: unknown) {
-    super(sentence, { cause })
-    this.status = status
-  }
-}
 
 export function createRest(deps: {
   grants: Grants

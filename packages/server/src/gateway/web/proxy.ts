@@ -116,7 +116,7 @@ export function createWebProxy(deps: {
     if ('status' in granted) return answerPlain(response, granted)
     try {
       const { statusCode, headers, body } = await send(url, {
-        method: request.method as Dispatcher.HttpMethod,
+        method: request.method ?? 'GET',
         headers: headersOnward(request.headers, ['proxy-authorization']),
         body: request.method === 'GET' || request.method === 'HEAD' ? null : request,
         dispatcher: deps.dispatcher,

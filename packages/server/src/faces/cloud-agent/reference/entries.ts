@@ -27,6 +27,14 @@ const stream = 'server-sent events, flat; see Streams'
 const prepares = ['target_refused', 'insufficient_credits', 'organization_not_found', 'not_implemented'] as const
 const answers = ['session_not_found', 'already_answered', 'no_longer_open'] as const
 const ofExecution = ['session_not_found', 'execution_not_found'] as const
+const ofMessage = [
+  'session_not_found',
+  'not_initiated',
+  'insufficient_credits',
+  'idempotency_mismatch',
+  'queue_full',
+  'not_implemented',
+] satisfies RefusalReason[]
 
 type Name = Extract<keyof AppRouter['_def']['procedures'], string>
 
@@ -65,26 +73,12 @@ export const entries: { readonly [N in Name]?: Entry } = {
   sendMessage: {
     does: 'Queues a message: first in, first out, at most ten. The same clientId gives the same execution.',
     answers: ack,
-    refusals: [
-      'session_not_found',
-      'not_initiated',
-      'insufficient_credits',
-      'idempotency_mismatch',
-      'queue_full',
-      'not_implemented',
-    ],
+    refusals: ofMessage,
   },
   sendMessageV2: {
     does: 'Another name of sendMessage.',
     answers: ack,
-    refusals: [
-      'session_not_found',
-      'not_initiated',
-      'insufficient_credits',
-      'idempotency_mismatch',
-      'queue_full',
-      'not_implemented',
-    ],
+    refusals: ofMessage,
   },
   updateExecution: {
     does: 'Changes a message that is still queued.',
