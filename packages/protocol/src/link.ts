@@ -31,6 +31,12 @@ export const bootFileSchema = z.strictObject({
   bootId: z.string(),
   linkToken: z.string(),
   doors: z.strictObject({ server: z.string(), gateway: z.string() }),
+  /** What everything in the sandbox may take together; the supervisor watches it. */
+  limits: z.strictObject({
+    memoryBytes: z.number().positive(),
+    processes: z.number().int().positive(),
+    diskBytes: z.number().positive(),
+  }),
 })
 export type BootFile = z.infer<typeof bootFileSchema>
 

@@ -12,7 +12,7 @@ import { hasCode } from './host/systemError.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
 import { createOutboundPolicy } from './outbound/policy.ts'
 import { type DriverConfig, driverNames } from './sandboxes/choose.ts'
-import type { DriverRef } from './sandboxes/driver.ts'
+import type { DriverRef, SandboxLimits } from './sandboxes/driver.ts'
 import { newEnvelopeKey } from './secrets/envelopes.ts'
 
 /** Every timer of the engine, in milliseconds. Source: 10-engine "Timers". */
@@ -110,6 +110,16 @@ const fileSchema = z.strictObject({
   gitAuthor: z.strictObject({ name: z.string().min(1), email: z.string().min(1) }).optional(),
   /** `host`, `*.host`, `host:port`: what every session may reach. */
   network: z.strictObject({ hosts: z.array(z.string()).default([]) }).prefault({}),
+  /** Of each sandbox. An agent alone takes 600 MiB after some turns, and 30 threads. */
+  sandboxLimits: z
+    .strictObject({
+      memoryMiB: z.number().int().min(256).default(4_096),
+      processes: z.number().int().min(64).default(1_024),
+      diskMiB: z.number().int().min(64).default(16_384),
+      cpus: z.number().min(0.1).nullable().default(null),
+      cgroups: z.boolean().default(true),
+    })
+    .prefault({}),
 })
 type ConfigFile = z.output<typeof fileSchema>
 
@@ -147,7 +157,7 @@ export type Config = {
   /** Who commits in sandboxes. */
   gitAuthor: { name: string; email: string }
   /** Of each sandbox. */
-  sandboxLimits: { memoryBytes: number; processes: number; fileBytes: number }
+  sandboxLimits: SandboxLimits
   logLevel: string
   timers: Timers
   /** For tests alone. */
@@ -213,12 +223,20 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     network: file.network,
     githubApp: githubAppOf(env),
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
-    sandboxLimits: { memoryBytes: 4 * 1024 ** 3, processes: 1024, fileBytes: 16 * 1024 ** 3 },
+    sandboxLimits: limitsOf(file.sandboxLimits),
     logLevel: env.CORRAL_LOG_LEVEL || 'info',
     timers: { ...shortenedTimers(env.CORRAL_TIMER_SCALE), ...singleTimers(env.CORRAL_TEST_TIMERS) },
     deathPoint: deathPointOf(env.CORRAL_TEST_KILL),
   }
 }
+
+const MiB = 1024 * 1024
+
+const limitsOf = ({ memoryMiB, diskMiB, ...others }: ConfigFile['sandboxLimits']): SandboxLimits => ({
+  memoryBytes: memoryMiB * MiB,
+  diskBytes: diskMiB * MiB,
+  ...others,
+})
 
 function sandboxDriverOf(value: string | undefined): DriverRef['driver'] | null {
   if (!value) return null

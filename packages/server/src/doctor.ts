@@ -8,6 +8,8 @@ import type { Config } from './config.ts'
 import { hostUserIdsUsable } from './host/hostUser.ts'
 import { probeOwner } from './host/ownerLock.ts'
 import { runFolder } from './host/runFolder.ts'
+import { findTrees } from './sandboxes/cgroups/cgroups.ts'
+import { controllers } from './sandboxes/cgroups/hierarchy.ts'
 import { checkDriver, driverNames } from './sandboxes/choose.ts'
 
 export type Finding = { what: string; state: 'works' | 'warning' | 'missing'; says: string; remedy?: string }
@@ -20,6 +22,7 @@ export async function doctor(config: Config, env: NodeJS.ProcessEnv): Promise<Fi
     await git(),
     ...(await sandboxes(config)),
     sandboxUsers(),
+    await limits(config),
     await agent(config),
     models(config),
     await disk(config),
@@ -57,6 +60,29 @@ function sandboxUsers(): Finding {
     state: 'warning',
     says: 'sandboxes share the user of the server and are apart by namespaces alone',
     remedy: 'start Corral as root to give each sandbox a host user of its own',
+  }
+}
+
+/** Under Docker they are Docker's own. */
+async function limits({ sandboxLimits, sandboxDriver }: Config): Promise<Finding> {
+  const what = 'limits'
+  const { memoryBytes, processes, diskBytes, cpus } = sandboxLimits
+  const GiB = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+  const each = `each sandbox has ${GiB(memoryBytes)} of memory, ${processes} processes, ${GiB(diskBytes)} of disk${
+    cpus === null ? '' : ` and ${cpus} processors`
+  }`
+  if (sandboxDriver === 'docker') return { what, state: 'works', says: `${each}, by Docker` }
+  const trees = sandboxLimits.cgroups ? await findTrees() : null
+  if (trees) {
+    const missing = controllers.filter((name) => trees.parents[name] === undefined)
+    const without = missing.length === 0 ? '' : `, without ${missing.join(' and ')}`
+    return { what, state: 'works', says: `${each}, by control groups (version ${trees.version}${without})` }
+  }
+  return {
+    what,
+    state: 'warning',
+    says: `${each}, kept by rlimits, nice and the supervisor: no control groups can be made here`,
+    remedy: 'start Corral as root, or as a systemd service with Delegate=yes and DelegateSubgroup=server',
   }
 }
 

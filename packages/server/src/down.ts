@@ -29,6 +29,7 @@ export async function down(config: Config, logger: Logger, env: NodeJS.ProcessEn
       const end = await driver.stop(ref, config.timers.sandboxGraceMs)
       ended.push(`sandbox ${ref.sandboxId}${end === 'unconfirmed' ? ' (its end could not be confirmed)' : ''}`)
     }
+    await driver.tidy()
     const processes = processesOf({ config, runFolder: run, databaseUrl: '', env, logger })
     if (await processes.gateway.stop()) ended.push('gateway')
     if (await processes.scripted.stop()) ended.push('scripted model')

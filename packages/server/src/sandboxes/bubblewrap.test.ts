@@ -1,13 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checkBubblewrap } from './bubblewrapCheck.ts'
+import { findTrees } from './cgroups/cgroups.ts'
 import { conformance, useWorld } from './conformance/conformance.ts'
 import { hostProcessesOf, processesIn } from './conformance/hostProcesses.ts'
 import type { Guest } from './conformance/world.ts'
 
 const check = await checkBubblewrap()
 if (!check.works) console.warn(`bubblewrap sandboxes are not tested: ${check.reason} ${check.remedy}`)
+
+const trees = await findTrees()
+if (!trees) console.warn('control groups are not tested: none can be made here')
 
 const settings = { sandboxDriver: 'bubblewrap', docker: { host: null, image: '', runtime: null } } as const
 
@@ -72,6 +76,51 @@ describe.runIf(check.works)('with bubblewrap', () => {
       const { pid } = await guest.hello()
       expect(await guest.read('ls', '-l', '/proc/1/fd')).toMatch(/\/lock$/m)
       expect(await guest.read('ls', '-l', `/proc/${pid}/fd`)).not.toMatch(/\/lock$/m)
+    })
+  })
+
+  describe('its limits are those of a control group, where there are some:', () => {
+    const world = useWorld(settings)
+    const groupsOf = ({ spec }: Guest) =>
+      Object.values(trees?.parents ?? {}).flatMap((parent) =>
+        globSync(join(parent, 'corral', '*', spec.sandboxId)).map((folder) => readdirSync(folder)),
+      )
+
+    test.runIf(trees)('everything of it is in the group, and the group ends with it', async () => {
+      const { driver, start } = world()
+      const guest = await start()
+      await guest.hello()
+      expect(groupsOf(guest)).toHaveLength(Object.keys(trees?.parents ?? {}).length)
+      for (const pid of await hostProcessesOf(guest))
+        expect(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).toContain(`/${guest.spec.sandboxId}\n`)
+      expect(await guest.read('grep', 'oom_kill ', '/corral/memory-kills')).toBe('oom_kill 0')
+      await driver.stop(guest.ref, 5_000)
+      expect(groupsOf(guest)).toEqual([])
+    })
+
+    test.runIf(trees)(
+      'the group of one that ended by itself is tidied away, and that of one that lives is not',
+      async () => {
+        const { driver, start } = world()
+        const [dead, alive] = await Promise.all([start(), start()])
+        process.kill(refOf(dead).pid, 'SIGKILL')
+        await expect.poll(() => driver.inspect(dead.ref)).toBe('stopped')
+        await expect
+          .poll(async () => {
+            await driver.tidy()
+            return groupsOf(dead)
+          })
+          .toEqual([])
+        expect(groupsOf(alive)).not.toEqual([])
+      },
+    )
+
+    test('without, it weighs less than the server', async () => {
+      const { newSpec, start } = world()
+      const spec = newSpec()
+      const guest = await start({ ...spec, limits: { ...spec.limits, cgroups: false } })
+      expect(groupsOf(guest)).toEqual([])
+      expect(await guest.read('nice')).toBe('5')
     })
   })
 

@@ -9,6 +9,7 @@ import { dataFolderName } from '../host/runFolder.ts'
 import { hasCode } from '../host/systemError.ts'
 import { checkBubblewrap } from './bubblewrapCheck.ts'
 import { lockedStatus, sandboxCommand, statusFd, upFd } from './bubblewrapCommand.ts'
+import { findTrees, makeGroup, removeEmptyGroups, removeGroup } from './cgroups/cgroups.ts'
 import { type BubblewrapRef, type Driver, SandboxError, type SandboxSpec } from './driver.ts'
 import { makeSandboxFolder, openLog, writeBootFile } from './folder.ts'
 import { hostPath, type InitIdentity } from './layout.ts'
@@ -37,7 +38,10 @@ export function bubblewrapDriver({ dataFolder }: { dataFolder: string }): Driver
     const paths = await makeSandboxFolder(spec)
     await writeBootFile(paths, spec)
     await using log = await openLog(paths, spec)
-    const launch = await launchSandbox(await markOf(dataFolder), spec, log)
+    const mark = await markOf(dataFolder)
+    const trees = spec.limits.cgroups ? await findTrees() : null
+    const group = trees ? await makeGroup(trees, { mark, ...spec }) : null
+    const launch = await launchSandbox(sandboxCommand(mark, spec, group), log)
     if (launch.result === 'up') return refOf(spec, launch.identity)
     if (launch.result === 'locked') return waitForOther(spec)
     throw await explainFailure(launch.reason)
@@ -59,13 +63,24 @@ export function bubblewrapDriver({ dataFolder }: { dataFolder: string }): Driver
     start,
     inspect: (ref) => processState(ref).catch(() => 'unknown'),
     async stop(ref, graceMs) {
-      await signal(ref, 'SIGTERM')
-      if (await processEnded(ref, graceMs)) return 'stopped'
-      await signal(ref, 'SIGKILL')
-      return (await processEnded(ref, killTimeoutMs)) ? 'stopped' : 'unconfirmed'
+      if (!(await end(ref, graceMs))) return 'unconfirmed'
+      const trees = await findTrees()
+      if (trees) await removeGroup(trees, await markOf(dataFolder), ref.sandboxId)
+      return 'stopped'
     },
     list: async () => (await findOurs()).map((sandbox) => refOf(sandbox, sandbox)),
+    async tidy() {
+      const trees = await findTrees()
+      if (trees) await removeEmptyGroups(trees, await markOf(dataFolder))
+    },
   }
+}
+
+async function end(ref: BubblewrapRef, graceMs: number): Promise<boolean> {
+  await signal(ref, 'SIGTERM')
+  if (await processEnded(ref, graceMs)) return true
+  await signal(ref, 'SIGKILL')
+  return processEnded(ref, killTimeoutMs)
 }
 
 /** Tells the data folders of a host apart, inside the sandbox, without telling where they lie. */
@@ -79,9 +94,8 @@ const refOf = (
 type Launch = { result: 'up'; identity: ProcessIdentity } | { result: 'locked' } | { result: 'failed'; reason: string }
 
 /** Detached: a session of its own, so that neither the server's end nor a terminal's interrupt reaches the sandbox. */
-async function launchSandbox(mark: string, spec: SandboxSpec, log: FileHandle): Promise<Launch> {
+async function launchSandbox([program = '', ...args]: string[], log: FileHandle): Promise<Launch> {
   const loggedBytes = (await log.stat()).size
-  const [program = '', ...args] = sandboxCommand(mark, spec)
   const launcher = spawn(program, args, {
     cwd: '/',
     detached: true,

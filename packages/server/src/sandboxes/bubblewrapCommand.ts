@@ -2,6 +2,7 @@
 // what is named here; no file of the server stays open in it but the log, the two pipes to the driver and the lock.
 import { lstatSync, readlinkSync } from 'node:fs'
 import { asHostUser, type HostBind, hostBindRoot } from '../host/hostUser.ts'
+import type { SandboxGroup } from './cgroups/cgroups.ts'
 import type { SandboxSpec } from './driver.ts'
 import {
   agentFolder,
@@ -9,8 +10,10 @@ import {
   inside,
   insideSource,
   madeUpFiles,
+  oomScore,
   programsPath,
   sandboxPaths,
+  sharedMemoryBytes,
   temporaryBytes,
 } from './layout.ts'
 
@@ -24,6 +27,9 @@ export const upFd = 4
 // An open folder that the server inherited from its own parent would be a way out of the sandbox, so all is closed
 // (255 is bash's own). Only bash closes descriptors above 9. The lock is kept by whatever is executed from here; it is
 // open for reading alone, since process 1 inherits it.
+// The process joins the sandbox's control groups itself, as whoever the server is, so that nothing of the sandbox is ever
+// outside of them. When the whole host is short of memory, sandboxes are ended before the server (`oom_score_adj`); a
+// host that has set a higher value already lets nobody lower it.
 const launcher = `for fd in /proc/self/fd/*; do
   fd=\${fd##*/}
   if [ "$fd" -gt ${upFd} ] && [ "$fd" != 255 ]; then exec {fd}>&-; fi
@@ -31,7 +37,14 @@ done
 (umask 077; : >>"$1")
 exec 5<"$1"
 flock --nonblock --conflict-exit-code ${lockedStatus} 5 || exit $?
-shift
+left=$2
+shift 2
+while [ "$left" -gt 0 ]; do
+  echo $$ >"$1" || exit
+  shift
+  left=$((left - 1))
+done
+if [ "$(</proc/self/oom_score_adj)" -lt ${oomScore} ]; then echo ${oomScore} >/proc/self/oom_score_adj; fi
 exec "$@"`
 
 export const namespaces = [
@@ -43,7 +56,8 @@ export const namespaces = [
 /** A file of the host, and where the launched command finds it. */
 type Place = (source: string) => string
 
-export function sandboxCommand(mark: string, spec: SandboxSpec): string[] {
+/** @param group that it is to run in; null: the limits are those of its processes. */
+export function sandboxCommand(mark: string, spec: SandboxSpec, group: SandboxGroup | null): string[] {
   const binds: HostBind[] = []
   const { hostUser } = spec
   const bound: Place = (source) => {
@@ -51,25 +65,36 @@ export function sandboxCommand(mark: string, spec: SandboxSpec): string[] {
     binds.push({ source, target })
     return target
   }
-  const bubblewrap = bubblewrapCommand(mark, spec, hostUser === undefined ? (source) => source : bound)
+  const bubblewrap = bubblewrapCommand(mark, spec, group, hostUser === undefined ? (source) => source : bound)
   const command = hostUser === undefined ? bubblewrap : asHostUser({ uid: hostUser, gid: hostUser, binds }, bubblewrap)
-  return ['bash', '-c', launcher, 'corral-sandbox', sandboxPaths(spec.folder).lock, ...command]
+  const groups = group?.procs ?? []
+  const { lock } = sandboxPaths(spec.folder)
+  return ['bash', '-c', launcher, 'corral-sandbox', lock, `${groups.length}`, ...groups, ...command]
 }
 
-function bubblewrapCommand(mark: string, spec: SandboxSpec, place: Place): string[] {
+function bubblewrapCommand(mark: string, spec: SandboxSpec, group: SandboxGroup | null, place: Place): string[] {
   const paths = sandboxPaths(spec.folder)
   const ours = place(insideSource)
   const init = initPath(mark, spec.sandboxId, spec.bootId)
   const readOnly = (source: string, target: string) => ['--ro-bind', place(source), target]
   const writable = (source: string, target: string) => ['--bind', place(source), target]
-  const memory = (target: string) => ['--size', `${temporaryBytes(spec.limits)}`, '--tmpfs', target]
+  const memory = (target: string, bytes: number) => ['--size', `${bytes}`, '--tmpfs', target]
   return [
     ...['bwrap', '--json-status-fd', `${statusFd}`, ...namespaces],
     ...systemFolders(),
     ...[...madeUpFiles, 'passwd', 'group'].flatMap((name) => ['--ro-bind', `${ours}/etc/${name}`, `/etc/${name}`]),
     ...hostFiles.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...['--dev', '/dev', ...memory('/dev/shm'), '--remount-ro', '/dev'],
-    ...[...memory('/tmp'), '--dir', '/var', '--symlink', '/tmp', '/var/tmp', '--dir', '/run'],
+    ...['--dev', '/dev', ...memory('/dev/shm', sharedMemoryBytes(spec.limits)), '--remount-ro', '/dev'],
+    ...[
+      ...memory('/tmp', temporaryBytes(spec.limits)),
+      '--dir',
+      '/var',
+      '--symlink',
+      '/tmp',
+      '/var/tmp',
+      '--dir',
+      '/run',
+    ],
     ...writable(paths.workspace, inside.workspace),
     ...writable(paths.home, inside.home),
     ...writable(paths.state, inside.state),
@@ -78,10 +103,11 @@ function bubblewrapCommand(mark: string, spec: SandboxSpec, place: Place): strin
     ...readOnly(spec.nodeBinary, inside.node),
     ...['--symlink', inside.node, `${inside.programs}/node`],
     ...spec.agents.flatMap((agent) => readOnly(agent.folder, agentFolder(agent))),
+    ...(group?.killCount ? readOnly(group.killCount, inside.memoryKills) : []),
     ...['--ro-bind', `${ours}/init.sh`, init],
     ...['--remount-ro', '/', '--chdir', '/'],
     ...environment,
-    ...['--', ...limited(spec.limits), 'sh', init],
+    ...['--', ...limited(spec.limits, group), 'sh', init],
   ]
 }
 
@@ -106,8 +132,13 @@ export function systemFolders(): string[] {
   return ['--ro-bind', '/usr', '/usr', ...beside]
 }
 
-// Set inside: there the kernel counts the processes of this sandbox alone, also when sandboxes share a user.
-const limited = ({ processes, fileBytes }: SandboxSpec['limits']): string[] => [
+/**
+ * Set inside: there the kernel counts the processes of this sandbox alone, also when sandboxes share a user. Without a
+ * control group the supervisor alone watches the memory: no limit of the kernel on a process lets agents live, since
+ * OpenCode maps 67 GB of data that it never touches.
+ */
+const limited = ({ processes, diskBytes }: SandboxSpec['limits'], group: SandboxGroup | null): string[] => [
+  ...(group ? [] : ['nice', '-n', '5']),
   'prlimit',
-  ...[`--nproc=${processes}:${processes}`, `--fsize=${fileBytes}:${fileBytes}`, '--core=0:0', '--'],
+  ...[`--nproc=${processes}:${processes}`, `--fsize=${diskBytes}:${diskBytes}`, '--core=0:0', '--'],
 ]

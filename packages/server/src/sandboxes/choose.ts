@@ -40,5 +40,9 @@ export function driverNamed(name: DriverRef['driver'], config: DriverConfig): Dr
     stop: async (ref, graceMs) =>
       ref.driver === 'bubblewrap' ? bubblewrap.stop(ref, graceMs) : (await docker()).stop(ref, graceMs),
     list: async () => [...(await bubblewrap.list()), ...(name === 'docker' ? await (await docker()).list() : [])],
+    async tidy() {
+      await bubblewrap.tidy()
+      if (name === 'docker') await (await docker()).tidy()
+    },
   }
 }

@@ -19,6 +19,8 @@ export type Driver<Ref extends DriverRef = DriverRef> = {
   stop(ref: Ref, graceMs: number): Promise<'stopped' | 'unconfirmed'>
   /** What really exists of this data folder, told by identity and not by records, so that strays are found. */
   list(): Promise<Ref[]>
+  /** Removes what sandboxes that ended by themselves left on this host. For when none is being started. */
+  tidy(): Promise<void>
 }
 
 export type SandboxSpec = {
@@ -43,12 +45,16 @@ export type SandboxSpec = {
 export type SandboxAgent = { name: string; version: string; folder: string }
 
 export type SandboxLimits = {
-  /** `/tmp` and `/dev/shm` are memory, too, and may have half of it each. */
+  /** `/tmp` is memory, too, and may have half of it, `/dev/shm` an eighth. */
   memoryBytes: number
   /** Processes and threads. */
   processes: number
-  /** One file. */
-  fileBytes: number
+  /** Workspace, home and state together, which the supervisor watches; and one file, for which the kernel stands. */
+  diskBytes: number
+  /** How many processors' time it may use, whoever else wants some; null: all that nobody else wants. */
+  cpus: number | null
+  /** Whether control groups of this host are used where there are some. */
+  cgroups: boolean
 }
 
 /** The process id alone is given again by the kernel: the start time within this boot of the host tells them apart. */

@@ -174,6 +174,7 @@ export function createFleet(deps: FleetDependencies): Fleet {
         logger.warn({ sandboxId: ref.sandboxId, bootId: ref.bootId }, 'stopping a sandbox that no row knows')
         await driver.stop(ref, 0)
       }
+      await driver.tidy()
       const live = rows.filter((row) => row.state !== 'stopped').map((row) => row.id)
       if (live.length === 0) return
       await database.transaction(async (tx) => {

@@ -24,6 +24,11 @@ export async function writeBootFile(paths: SandboxPaths, spec: SandboxSpec): Pro
     bootId: spec.bootId,
     linkToken: spec.linkToken,
     doors: { server: inside.serverDoor, gateway: inside.gatewayDoor },
+    limits: {
+      memoryBytes: spec.limits.memoryBytes,
+      processes: spec.limits.processes,
+      diskBytes: spec.limits.diskBytes,
+    },
   }
   const written = `${paths.state}/.boot-${randomUUID()}`
   await using file = await open(written, 'wx', 0o600)

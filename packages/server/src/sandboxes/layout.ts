@@ -43,6 +43,8 @@ export const inside = {
   /** The init and its log on the host, where a driver's sandboxes are known by other means than `initPath`. */
   init: '/corral/init.sh',
   log: '/corral/log',
+  /** How many processes the kernel ended for want of memory, where the driver can show it. */
+  memoryKills: '/corral/memory-kills',
 } as const
 
 /** What the server's own environment says about programs must not matter to a sandbox. */
@@ -57,6 +59,11 @@ export const madeUpFiles = ['hosts', 'nsswitch.conf', 'resolv.conf'] as const
 
 /** Temporary folders are memory: filling one must leave some for the programs. */
 export const temporaryBytes = ({ memoryBytes }: { memoryBytes: number }): number => Math.floor(memoryBytes / 2)
+/** `/dev/shm`. */
+export const sharedMemoryBytes = ({ memoryBytes }: { memoryBytes: number }): number => Math.floor(memoryBytes / 8)
+
+/** A host that is short of memory ends a sandbox before the server. The supervisor gives more to agents and tools. */
+export const oomScore = 200
 
 /** The folder of an agent inside a sandbox. */
 export function agentFolder({ name, version }: { name: string; version: string }): string {

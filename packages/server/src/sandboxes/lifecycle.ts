@@ -109,6 +109,8 @@ export function createLifecycle(deps: FleetDependencies) {
     if (row.state === 'starting' && !ref) return
     const reason = row.state === 'starting' ? 'sandbox_start_failed' : 'sandbox_lost'
     logger.warn({ sandboxId: row.id, bootId: row.bootId, state: row.state }, 'the sandbox is gone')
+    // What is left of it on the host is removed.
+    if (ref) await driver.stop(ref, 0)
     await stopped(claim, row.id, reason, failures[reason].sentence)
   }
 

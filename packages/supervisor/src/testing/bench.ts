@@ -12,6 +12,8 @@ import { type Supervisor, startSupervisor } from '../supervisor.ts'
 import { type LinkServer, startLinkServer } from './linkServer.ts'
 import { shortLinkTimers } from './shortTimers.ts'
 
+const GiB = 1024 ** 3
+
 export type Bench = {
   root: string
   stateDir: string
@@ -37,6 +39,7 @@ export async function createBench(options: { gatewaySocket?: string; agentTimers
     sandboxId: 'sbx_test',
     bootId: 'boot_test',
     linkToken: 'link-token',
+    limits: { memoryBytes: 64 * GiB, processes: 32_768, diskBytes: 1024 * GiB },
     doors: { server: join(root, 'server.sock'), gateway: options.gatewaySocket ?? join(root, 'gateway.sock') },
   }
   writeFileSync(join(stateDir, 'boot.json'), JSON.stringify(boot), { mode: 0o600 })

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { isolationTests } from './isolation.ts'
 import { lifeTests } from './life.ts'
+import { limitTests } from './limits.ts'
 import { type DriverSettings, makeWorld, type World } from './world.ts'
 
 export function conformance(settings: DriverSettings): void {
@@ -10,6 +11,7 @@ export function conformance(settings: DriverSettings): void {
     const world = useWorld(settings)
     describe('is closed:', () => isolationTests(world))
     describe('lives:', () => lifeTests(world))
+    describe('is bounded:', () => limitTests(world))
   })
 }
 

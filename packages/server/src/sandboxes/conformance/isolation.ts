@@ -125,6 +125,7 @@ export function isolationTests(world: () => World): void {
       `600\n${JSON.stringify({
         ...{ sandboxId: guest.spec.sandboxId, bootId: guest.spec.bootId, linkToken },
         doors: { server: '/corral/doors/server.sock', gateway: '/corral/doors/gateway.sock' },
+        limits: { memoryBytes: 160 * 1024 ** 2, processes: 100, diskBytes: 32 * 1024 ** 2 },
       })}`,
     )
     expect(await guest.read('sh', '-c', 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline')).not.toContain(linkToken)
@@ -136,20 +137,6 @@ export function isolationTests(world: () => World): void {
   test('its environment is what it was given, and nothing of the server', async () => {
     const names = await guest.read('sh', '-c', 'tr "\\0" "\\n" < /proc/1/environ | cut -d= -f1 | sort | tr "\\n" " "')
     expect(names).toBe('HOME LANG PATH PWD USER')
-  })
-
-  test('too many processes, files too large and a full /tmp fail inside, and it still answers', async () => {
-    const large = await guest.run('dd', 'if=/dev/zero', 'of=/workspace/large', 'bs=1M', 'count=40')
-    expect(large.code).not.toBe(0)
-    const full = await guest.run('sh', '-c', 'for i in 1 2 3; do head -c 30M /dev/zero > /tmp/$i || exit 1; done')
-    expect(full).toMatchObject({ code: 1, stderr: expect.stringContaining('No space left') })
-    expect(await guest.read('sh', '-c', 'rm /workspace/large /tmp/1 /tmp/2 /tmp/3; echo fine')).toBe('fine')
-    // Without host users a root server's sandbox is root to the kernel, whose processes are not counted.
-    if (guest.spec.hostUser !== undefined || process.geteuid?.() !== 0) {
-      const bomb = 'for i in $(seq 300); do sleep 1 >/dev/null 2>&1 & done'
-      expect(await guest.run('sh', '-c', bomb)).toMatchObject({ stderr: expect.stringContaining('fork') })
-      await expect.poll(() => guest.run('true'), { timeout: 5_000 }).toMatchObject({ code: 0 })
-    }
   })
 
   test.skipIf(!hostUserIdsUsable())('each runs under a host user of its own (needs root)', async () => {

@@ -43,7 +43,7 @@ export async function makeWorld(settings: DriverSettings) {
       ...{ supervisorBundle: fileOf('./supervisor.mjs'), nodeBinary: process.execPath },
       agents: [{ name: 'sample', version: '1.2.3', folder: agent }],
       ...(hostUser === undefined ? {} : { hostUser }),
-      limits: { memoryBytes: 160 * MiB, processes: 100, fileBytes: 32 * MiB },
+      limits: { memoryBytes: 160 * MiB, processes: 100, diskBytes: 32 * MiB, cpus: null, cgroups: true },
     }
   }
 
@@ -99,6 +99,7 @@ export async function makeWorld(settings: DriverSettings) {
     async close() {
       for (const { pid } of processes) if (pid && existsSync(`/proc/${pid}`)) process.kill(-pid, 'SIGKILL')
       for (const ref of await driver.list()) await driver.stop(ref, 0)
+      await driver.tidy()
       await door.close()
       rmSync(home, { recursive: true })
     },

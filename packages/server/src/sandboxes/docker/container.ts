@@ -1,8 +1,18 @@
 // What Docker is asked for to make a sandbox: pure. Invariants: no network, no capability, no privilege to gain, nothing
 // writable but the sandbox's own folders and memory; no secret in arguments, environment or labels.
 import type { ContainerCreateOptions } from 'dockerode'
+import { kernelMemoryBytes } from '../cgroups/settings.ts'
 import type { SandboxSpec } from '../driver.ts'
-import { agentFolder, inside, madeUpFiles, programsPath, sandboxPaths, temporaryBytes } from '../layout.ts'
+import {
+  agentFolder,
+  inside,
+  madeUpFiles,
+  oomScore,
+  programsPath,
+  sandboxPaths,
+  sharedMemoryBytes,
+  temporaryBytes,
+} from '../layout.ts'
 
 /** Labels by which a container is known as ours; `mark` names the data folder. */
 export const labels = { mark: 'corral.mark', sandboxId: 'corral.sandbox', bootId: 'corral.boot' } as const
@@ -32,7 +42,8 @@ export function containerOf(options: {
   const { mark, spec, user, image, runtime, sources } = options
   const paths = sandboxPaths(spec.folder)
   const init = inside.init
-  const { memoryBytes, processes, fileBytes } = spec.limits
+  const { processes, diskBytes, cpus } = spec.limits
+  const memoryBytes = kernelMemoryBytes(spec.limits)
   const readOnly = (source: string, target: string) => `${source}:${target}:ro`
   const memory = `rw,nosuid,nodev,size=${temporaryBytes(spec.limits)},mode=1777`
   return {
@@ -54,9 +65,11 @@ export function containerOf(options: {
       Memory: memoryBytes,
       MemorySwap: memoryBytes,
       PidsLimit: processes,
-      ShmSize: temporaryBytes(spec.limits),
+      ...(cpus === null ? {} : { NanoCpus: Math.round(cpus * 1e9) }),
+      OomScoreAdj: oomScore,
+      ShmSize: sharedMemoryBytes(spec.limits),
       Ulimits: [
-        { Name: 'fsize', Soft: fileBytes, Hard: fileBytes },
+        { Name: 'fsize', Soft: diskBytes, Hard: diskBytes },
         { Name: 'core', Soft: 0, Hard: 0 },
       ],
       Tmpfs: { '/tmp': memory, '/var/tmp': memory, '/run': 'ro,size=64k' },

@@ -95,6 +95,13 @@ export function dockerDriver({ dataFolder, host, image, runtime }: DockerOptions
       return confirmed ? 'stopped' : 'unconfirmed'
     },
 
+    async tidy() {
+      const mark = await markOf(dataFolder)
+      const filters = { label: [`${labels.mark}=${mark}`], status: ['exited', 'dead'] }
+      for (const { Id } of await engine.listContainers({ all: true, filters }))
+        await unlessRefused(engine.getContainer(Id).remove({ force: true }), 404, 409)
+    },
+
     async list() {
       const mark = await markOf(dataFolder)
       const filters = { label: [`${labels.mark}=${mark}`], status: ['created', 'running', 'paused', 'restarting'] }
