@@ -57,6 +57,9 @@ export const queuedDataSchema = z.looseObject({
   /** The agent's own id of the session, which the message belongs to. */
   agentSessionId: z.string(),
   text: z.string(),
+  /** Which mode and model were asked for, in the vocabulary's own words. */
+  agent: z.string().optional(),
+  model: z.looseObject({ providerID: z.string(), modelID: z.string() }).optional(),
 })
 
 export const finalizationDataSchema = z.looseObject({

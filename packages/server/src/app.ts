@@ -19,6 +19,7 @@ import type { Database } from './database/transaction.ts'
 import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
 import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.ts'
+import { facadeFace } from './faces/facade/routes.ts'
 import { identityFace } from './faces/identity/routes.ts'
 import { operatorFace } from './faces/operator/routes.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
@@ -43,8 +44,10 @@ import { alwaysAllowed } from './sessions/asks.ts'
 import { type CodeHostOf, createCommands } from './sessions/commands.ts'
 import { createSessions } from './sessions/create.ts'
 import { reportOf } from './sessions/executionReads.ts'
+import { createMessages } from './sessions/messages.ts'
 import { createOpenConfigurations, unredactedWarning } from './sessions/openedConfiguration.ts'
 import { createSessionReconciler } from './sessions/reconcile.ts'
+import { createRoots } from './sessions/roots.ts'
 import { createSandboxOfSession } from './sessions/sandboxes.ts'
 import { createSealedConfigurations } from './sessions/sealedConfiguration.ts'
 import { createSink } from './sessions/sink.ts'
@@ -83,6 +86,7 @@ export function createApp(deps: {
     defaultUpstream: config.defaultUpstream ?? undefined,
   })
   const outbound = createOutboundPolicy(config)
+  const repositories = { localRoots: config.gitLocalRoots, outbound }
   const agentChoice = createAgentChoice(deps.agents)
   const sealing = createSealing({ key: config.sealKey })
   const sealed = createSealedConfigurations({ sealing, wrappedKeyBytes: deps.envelopes.modulusBytes })
@@ -203,7 +207,7 @@ export function createApp(deps: {
     }),
     digest: sealing.digest,
     redactText: async (id, text) => (redactors.known(id) ?? (await redactors.load(id)))?.text(text) ?? text,
-    repositories: { localRoots: config.gitLocalRoots, outbound },
+    repositories,
     codeHost,
     chooseAgent: agentChoice.choose,
     async checkModel(model) {
@@ -246,6 +250,16 @@ export function createApp(deps: {
       secretsKey: deps.envelopes.publicKey,
     }),
   )
+  const facade = facadeFace({
+    ...{ sessions, identity, log, logger, version },
+    roots: createRoots(database),
+    messages: createMessages(database),
+    repositories,
+    digest: sealing.digest,
+    placesReplaced: metrics.placesReplaced,
+    beyond: config.facade.beyond,
+  })
+  http.route('/', facade)
   let server: Server | null = null
 
   return {

@@ -108,6 +108,8 @@ const fileSchema = z.strictObject({
   /** What must be left of each budget for new work. */
   minimumCreditUsd: z.number().nonnegative().default(1),
   gitAuthor: z.strictObject({ name: z.string().min(1), email: z.string().min(1) }).optional(),
+  /** Whether the SDK facade offers what its reference interface does not have. */
+  facade: z.strictObject({ beyond: z.boolean().default(true) }).prefault({}),
   /** `host`, `*.host`, `host:port`: what every session may reach. */
   network: z.strictObject({ hosts: z.array(z.string()).default([]) }).prefault({}),
   /** Of each sandbox. An agent alone takes 600 MiB after some turns, and 30 threads. */
@@ -153,6 +155,7 @@ export type Config = {
   gitHosts: ConfigFile['gitHosts']
   /** What every session may reach through the web proxy. */
   network: ConfigFile['network']
+  facade: ConfigFile['facade']
   githubApp: { appId: string; privateKey: string } | null
   /** Who commits in sandboxes. */
   gitAuthor: { name: string; email: string }
@@ -221,6 +224,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     minimumCreditUsd: file.minimumCreditUsd,
     gitHosts: file.gitHosts,
     network: file.network,
+    facade: file.facade,
     githubApp: githubAppOf(env),
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: limitsOf(file.sandboxLimits),

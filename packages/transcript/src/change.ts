@@ -69,8 +69,13 @@ export function changesOf(event: LogEvent): Change[] {
 
 /** The user's message is in the transcript from the moment it is queued; the agent's own account of it follows. */
 function queuedMessage(event: LogEvent): Change[] {
-  const { executionId, messageId, partId, agentSessionId, text } = queuedDataSchema.parse(event.data)
-  const info: MessageInfo = { id: messageId, sessionID: agentSessionId, role: 'user', time: { created: event.at } }
+  const queued = queuedDataSchema.parse(event.data)
+  const { executionId, messageId, partId, agentSessionId, text, agent, model } = queued
+  const info: MessageInfo = {
+    ...{ id: messageId, sessionID: agentSessionId, role: 'user', time: { created: event.at } },
+    ...(agent !== undefined && { agent }),
+    ...(model !== undefined && { model }),
+  }
   const part: Part = { id: partId, sessionID: agentSessionId, messageID: messageId, type: 'text', text }
   return [
     { change: 'message', info, executionId },

@@ -1,5 +1,6 @@
 export * from './change.ts'
 export * from './finalization.ts'
+export * from './publicProjection.ts'
 export * from './reduce.ts'
 export * from './timing.ts'
 export * from './transcript.ts'

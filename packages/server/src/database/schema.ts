@@ -136,6 +136,13 @@ export const session = pgTable(
     uniqueIndex('session_agent_session').on(t.agentSessionId),
     uniqueIndex('session_client').on(t.userId, t.clientId).where(sql`client_id is not null`),
     index('session_owner').on(t.userId, t.activity.desc()).where(sql`state <> 'deleted'`),
+    /** Conversations that run here, as `sessions/rootCondition.ts` has it; also of one repository. */
+    index('session_root')
+      .on(t.userId, t.activity.desc().nullsFirst())
+      .where(sql`state in ('prepared', 'open') and agent_kind <> 'external'`),
+    index('session_root_repository')
+      .on(t.userId, t.repository, t.activity.desc().nullsFirst())
+      .where(sql`state in ('prepared', 'open') and agent_kind <> 'external'`),
     index('session_due').on(t.wakeAt).where(sql`wake_at is not null`),
     index('session_sandbox').on(t.sandboxId),
     check('session_state', sql`${t.state} in ('unprepared', 'prepared', 'open', 'deleted')`),
@@ -274,6 +281,7 @@ export const ask = pgTable(
     primaryKey({ columns: [t.sessionId, t.id] }),
     /** Open, or answered and not yet with the agent. */
     index('ask_pending').on(t.sessionId, t.askedAt).where(sql`settled_at is null`),
+    index('ask_id').on(t.id),
     check('ask_kind', sql`${t.kind} in ('question', 'permission')`),
     check('ask_state', sql`${t.state} in ('open', 'answered', 'expired', 'withdrawn')`),
     check('ask_closed', sql`(${t.state} = 'open') = (${t.closedAt} is null)`),

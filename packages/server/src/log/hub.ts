@@ -5,19 +5,26 @@
 import { limits, type SessionId } from '@corral/protocol'
 import type { Logger } from 'pino'
 import { type Backlog, createBacklog } from './backlog.ts'
-import { frameOf } from './envelope.ts'
+import { type Frame, frameOf } from './envelope.ts'
 import type { StoredEvent } from './types.ts'
 
 export type Hub = {
   /** From now on the backlog hears of every event of the session, until `leave`. */
   join(session: SessionId): Backlog
   leave(session: SessionId, backlog: Backlog): void
+  /**
+   * Every published event of every session; returns the way to stop. For who looks at many sessions and reads the log
+   * where numbers are missing. The listener must neither wait nor throw.
+   */
+  listen(listener: Listener): () => void
   /** Right after their commit; the events of each session in order. Never throws. */
   publish(events: readonly StoredEvent[]): void
   /** Sessions that somebody follows. */
   followed(): number
   close(): void
 }
+
+export type Listener = (session: SessionId, frames: readonly Frame[]) => void
 
 /**
  * A COMMIT whose answer was lost may have written events that nobody published. So the hub compares what was heard with
@@ -33,6 +40,7 @@ export function createHub(options: {
 }): Hub {
   const { heads, logger, compareMs = compareEveryMs } = options
   const followers = new Map<SessionId, Set<Backlog>>()
+  const listeners = new Set<Listener>()
   let earlier = new Map<SessionId, number>()
   let comparing = false
   const timer = setInterval(() => void compare(), compareMs)
@@ -54,10 +62,11 @@ export function createHub(options: {
   }
 
   function publishTo(session: SessionId, events: readonly StoredEvent[]): void {
-    const backlogs = followers.get(session)
-    if (!backlogs) return
+    const backlogs = followers.get(session) ?? []
+    if (!followers.has(session) && listeners.size === 0) return
     const frames = events.map((event) => frameOf(session, event))
     for (const backlog of backlogs) backlog.add(frames)
+    for (const listener of listeners) listener(session, frames)
   }
 
   return {
@@ -72,6 +81,10 @@ export function createHub(options: {
       const joined = followers.get(session)
       joined?.delete(backlog)
       if (joined?.size === 0) followers.delete(session)
+    },
+    listen(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
     },
     publish(events) {
       for (const [session, own] of Map.groupBy(events, (event) => event.sessionId)) publishTo(session, own)

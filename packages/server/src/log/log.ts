@@ -12,7 +12,7 @@ import type { Frame } from './envelope.ts'
 import type { Filters } from './filters.ts'
 import { type FollowOptions, follow } from './follow.ts'
 import { lastSeqs } from './heads.ts'
-import { createHub } from './hub.ts'
+import { createHub, type Hub } from './hub.ts'
 import { numbersOfKeys } from './insert.ts'
 import { readPage } from './replay.ts'
 import type { LogObserver, LogSink, Redact } from './types.ts'
@@ -31,6 +31,8 @@ export type Log = {
   ): AsyncGenerator<Frame[], void, undefined>
   /** What the log holds after a number, and then what comes; see `follow.ts`. */
   follow(session: SessionId, options: FollowOptions): AsyncGenerator<Frame[], void, undefined>
+  /** What is committed in any session, while it is; see `Hub`. */
+  listen: Hub['listen']
   /** 0 when there is no event. */
   lastSeq(session: SessionId): Promise<number>
   /** Those of `keys` under which the server has appended an event. */
@@ -62,6 +64,7 @@ export function createLog(options: {
       }
     },
     follow: (session, followOptions) => follow({ pool, hub }, session, followOptions),
+    listen: hub.listen,
     lastSeq: async (session) => (await lastSeqs(pool, [session])).get(session) ?? 0,
     knownKeys: async (session, keys) => new Set((await numbersOfKeys(pool, session, keys)).keys()),
     async close() {

@@ -14,6 +14,8 @@ export type Metrics = {
   watching(sink: LogSink): LogSink
   log: LogObserver
   callbackAttempted(outcome: AttemptOutcome): void
+  /** Places of a sandbox that were about to be shown by the SDK facade where none should be. */
+  placesReplaced(count: number): void
   /** In Prometheus' text form. */
   text(): Promise<{ text: string; contentType: string }>
 }
@@ -59,6 +61,11 @@ export function createMetrics(now: Now): Metrics {
     labelNames: ['outcome'],
     registers,
   })
+  const placesReplaced = new Counter({
+    name: 'corral_facade_places_replaced_total',
+    help: 'Places of a sandbox that the SDK facade found in members which should hold none, and replaced.',
+    registers,
+  })
 
   return {
     watching: (sink) => ({
@@ -76,6 +83,7 @@ export function createMetrics(now: Now): Metrics {
     callbackAttempted(outcome) {
       callbackAttempts.inc({ outcome: 'status' in outcome ? `${Math.floor(outcome.status / 100)}xx` : outcome.error })
     },
+    placesReplaced: (count) => placesReplaced.inc(count),
     async text() {
       await refresh()
       return { text: await registry.metrics(), contentType: registry.contentType }

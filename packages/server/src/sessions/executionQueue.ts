@@ -25,6 +25,16 @@ type ExecutionRow = typeof execution.$inferSelect
 
 export type ExecutionQueue = ReturnType<typeof createExecutionQueue>
 
+/** The ids of the user's message are minted unless the caller has named them. */
+export type Queueable = {
+  prompt: string
+  request: ExecutionRequest
+  clientId: string | null
+  clientHash: string | null
+  messageId?: string | undefined
+  partId?: string | undefined
+}
+
 export function createExecutionQueue(deps: {
   log: Pick<Log, 'appendIn'>
   sealed: Pick<SealedConfigurations, 'open'>
@@ -38,7 +48,7 @@ export function createExecutionQueue(deps: {
   async function add(
     tx: Tx,
     row: SessionRow,
-    what: { prompt: string; request: ExecutionRequest; clientId: string | null; clientHash: string | null },
+    { messageId = newMessageId(), partId = newPartId(), ...what }: Queueable,
   ): Promise<ExecutionRow> {
     const [waiting] = await tx.orm
       .select({ count: count() })
@@ -47,12 +57,18 @@ export function createExecutionQueue(deps: {
     if ((waiting?.count ?? 0) >= limits.queuedExecutions) throw new CorralError('queue_full')
 
     const id = newExecutionId()
-    const ids = { messageId: newMessageId(), partId: newPartId() }
+    const ids = { messageId, partId }
     const [queuedSeq] = await log.appendIn(tx, row.id, [
       {
         type: 'queued',
         executionId: id,
-        data: JSON.stringify({ executionId: id, ...ids, agentSessionId: row.agentSessionId, text: what.prompt }),
+        data: JSON.stringify({
+          executionId: id,
+          ...ids,
+          agentSessionId: row.agentSessionId,
+          text: what.prompt,
+          ...wordsOf(what.request),
+        }),
         key: `queued:${id}`,
       },
     ])
@@ -107,6 +123,12 @@ export function createExecutionQueue(deps: {
 
   return { add, addFirst, wakeSession }
 }
+
+/** What agents say of the mode and model of a user's message. */
+const wordsOf = ({ mode, model }: ExecutionRequest) => ({
+  agent: mode,
+  model: { providerID: 'corral', modelID: model },
+})
 
 export async function firstExecution(tx: Tx, id: SessionId): Promise<ExecutionRow | undefined> {
   const [first] = await tx.orm

@@ -2,7 +2,7 @@
  * Reads the transcript's tables, as of one moment: full states from the rows, and on top of those parts that are still
  * open the deltas that came since. Invariant: what is read is what the reducer of `transcript` makes of the log.
  */
-import type { ExecutionId, SessionId } from '@corral/protocol'
+import { type ExecutionId, type Part, partSchema, type SessionId } from '@corral/protocol'
 import {
   changesOf,
   type LogEvent,
@@ -12,8 +12,9 @@ import {
   type TranscriptMessage,
   type TranscriptPart,
 } from '@corral/transcript'
-import { and, eq, gt, inArray } from 'drizzle-orm'
+import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import { event, message, part, sessionHead } from '../database/schema.ts'
+import { sessionUuid } from '../database/sessionUuid.ts'
 import type { Orm } from '../database/transaction.ts'
 
 /** All of it, or only the messages of one execution. */
@@ -54,6 +55,43 @@ export function readTranscript(orm: Orm, session: SessionId, executionId?: Execu
       return { ...grown, seq: head?.seq ?? 0 }
     },
     // A transcript that is made of several moments would be none.
+    { isolationLevel: 'repeatable read', accessMode: 'read only' },
+  )
+}
+
+export type PartRow = { messageId: string; id: string; part: Part }
+
+/** These parts in the order in which they are named, as of one moment; those that are not there any more are left out. */
+export function foldedParts(
+  orm: Orm,
+  session: SessionId,
+  named: readonly { messageId: string; id: string }[],
+): Promise<PartRow[]> {
+  const messageIds = sql`${sql.param(named.map(({ messageId }) => messageId))}::text[]`
+  const ids = sql`${sql.param(named.map(({ id }) => id))}::text[]`
+  return orm.transaction(
+    async (tx) => {
+      // By the key of `part`.
+      const { rows } = await tx.execute<{ messageId: string; id: string; data: string; foldedSeq: number }>(sql`
+        select p.message_id as "messageId", p.id, p.data, p.folded_seq as "foldedSeq"
+        from unnest(${messageIds}, ${ids}) with ordinality n (message_id, id, place)
+        join part p on p.session_id = ${sessionUuid(session)} and p.message_id = n.message_id and p.id = n.id
+        order by n.place`)
+      const read = rows.map(({ data, ...row }) => ({ ...row, part: partSchema.parse(JSON.parse(data)) }))
+      const open = new Map<string, Map<string, number>>()
+      const parts = new Map<string, Map<string, TranscriptPart>>()
+      for (const { messageId, id, part, foldedSeq } of read) {
+        if (!mayGrow(part)) continue
+        setIn(open, messageId, id, foldedSeq)
+        setIn(parts, messageId, id, { part, position: 0 })
+      }
+      const grown = reduce({ messages: new Map(), parts, seq: 0 }, await deltasOf(tx, session, open))
+      return read.map(({ messageId, id, part }) => ({
+        messageId,
+        id,
+        part: grown.parts.get(messageId)?.get(id)?.part ?? part,
+      }))
+    },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   )
 }

@@ -1,0 +1,3 @@
+CREATE INDEX "ask_id" ON "ask" USING btree ("id");--> statement-breakpoint
+CREATE INDEX "session_root" ON "session" USING btree ("user_id","activity" DESC NULLS FIRST) WHERE state in ('prepared', 'open') and agent_kind <> 'external';--> statement-breakpoint
+CREATE INDEX "session_root_repository" ON "session" USING btree ("user_id","repository","activity" DESC NULLS FIRST) WHERE state in ('prepared', 'open') and agent_kind <> 'external';

@@ -1,0 +1,42 @@
+/** What a route of the facade is: what it takes, what it demands, and what does it. The dispatcher does the rest. */
+import type { Scope } from '@corral/protocol'
+import type { Authenticated } from '../../identity/caller.ts'
+import type { Root } from '../../sessions/roots.ts'
+import type { Query } from './query.ts'
+import type { FacadeCode, RefusalCodes } from './refusal.ts'
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+
+export type Call = {
+  caller: Authenticated
+  request: Request
+  query: Query
+  /** Of the path's own parts, as `:name` has them. */
+  params: ReadonlyMap<string, string>
+}
+export type SessionCall = Call & { root: Root }
+/** `root`: the session whose folder the request names. */
+export type SelectingCall = Call & { root: Root | null }
+
+type Common = {
+  method: Method
+  /** Parts that begin with a colon are parameters; `:sessionID` is a session of the caller. */
+  path: string
+  scope: Scope
+  /** Not in the seed's interface; away as a whole with `facade.beyond: false`. */
+  beyond?: true
+  /** Beside `directory`, which every route takes that says so. */
+  parameters?: readonly string[]
+  beyondParameters?: readonly string[]
+  /** For parameters and folders that the route does not take. */
+  selectorCode?: FacadeCode
+  refusals?: RefusalCodes
+}
+
+export type Route = Common &
+  (
+    | { on: 'session'; handle(call: SessionCall): Promise<Response> }
+    /** `required`: the code where a session must be named, and only beyond lets it be left out. */
+    | { on: 'selection'; required: FacadeCode; handle(call: SelectingCall): Promise<Response> }
+    | { on: 'everything'; directory: 'taken' | 'refused'; handle(call: Call): Promise<Response> }
+  )

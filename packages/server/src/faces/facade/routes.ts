@@ -1,0 +1,51 @@
+/**
+ * The interface of the Kilo and OpenCode SDKs over sessions in the cloud, at `/kilo` and `/opencode`: one dispatcher, and
+ * one folder per group of routes. Source: 31 (c).
+ */
+import { Hono } from 'hono'
+import type { Logger } from 'pino'
+import type { Identity } from '../../identity/identity.ts'
+import type { Log } from '../../log/log.ts'
+import type { Messages } from '../../sessions/messages.ts'
+import type { RepositoryPolicy } from '../../sessions/repository.ts'
+import type { Roots } from '../../sessions/roots.ts'
+import type { Sessions } from '../../sessions/sessions.ts'
+import { addressOf } from '../cloud-agent/border.ts'
+import { createDispatch } from './dispatch.ts'
+import { messageRoutes } from './messages/routes.ts'
+import { createProjection } from './projection.ts'
+import type { Route } from './route.ts'
+import { sessionRoutes } from './sessions/routes.ts'
+
+export const facadeBases = ['/kilo', '/opencode'] as const
+
+export type FacadeDependencies = {
+  sessions: Sessions
+  roots: Roots
+  messages: Messages
+  identity: Pick<Identity, 'authenticate' | 'standings'>
+  log: Pick<Log, 'follow' | 'replay' | 'listen' | 'lastSeq'>
+  repositories: RepositoryPolicy
+  /** A keyed digest, for what clients carry from page to page. */
+  digest(content: string): string
+  /** So many places of a sandbox were where none should be, and were replaced. */
+  placesReplaced(count: number): void
+  /** Whether what the seed's interface does not have is offered. */
+  beyond: boolean
+  version: string
+  logger: Logger
+}
+
+export function facadeFace(deps: FacadeDependencies): Hono {
+  const projection = createProjection(deps)
+  const routes: Route[] = [...sessionRoutes({ ...deps, projection }), ...messageRoutes({ ...deps, projection })]
+  const dispatch = createDispatch({ ...deps, authenticate: deps.identity.authenticate, routes })
+  const app = new Hono()
+  for (const base of facadeBases) {
+    app.all(`${base}/*`, (c) => dispatch(c.req.raw, pathBelow(base, c.req.url), addressOf(c)))
+  }
+  return app
+}
+
+/** As it was sent: an encoded slash is no slash. */
+const pathBelow = (base: string, url: string) => new URL(url).pathname.slice(base.length)
