@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { type Prices, pricesSchema } from './credits/prices.ts'
 import type { DeathPoint } from './deathPoints.ts'
+import { type RegistrySettings, registriesSchema } from './gateway/registries/settings.ts'
 import { hasCode } from './host/systemError.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
 import { createOutboundPolicy } from './outbound/policy.ts'
@@ -122,6 +123,8 @@ const fileSchema = z.strictObject({
       cgroups: z.boolean().default(true),
     })
     .prefault({}),
+  /** Mirrors in the place of the public package registries. */
+  registries: registriesSchema.prefault({}),
 })
 type ConfigFile = z.output<typeof fileSchema>
 
@@ -156,6 +159,7 @@ export type Config = {
   /** What every session may reach through the web proxy. */
   network: ConfigFile['network']
   facade: ConfigFile['facade']
+  registries: RegistrySettings
   githubApp: { appId: string; privateKey: string } | null
   /** Who commits in sandboxes. */
   gitAuthor: { name: string; email: string }
@@ -225,6 +229,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     gitHosts: file.gitHosts,
     network: file.network,
     facade: file.facade,
+    registries: file.registries,
     githubApp: githubAppOf(env),
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: limitsOf(file.sandboxLimits),

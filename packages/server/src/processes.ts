@@ -44,6 +44,7 @@ export function processesOf(options: {
       gitLocalRoots: config.gitLocalRoots,
       allowPrivateHosts: config.allowPrivateHosts,
       network: config.network,
+      registries: config.registries,
     },
   })
   return { gateway, scripted }

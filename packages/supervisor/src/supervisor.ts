@@ -24,6 +24,7 @@ import { createJournal } from './spool/journal.ts'
 import { createOpenParts } from './spool/openParts.ts'
 import { createReserve } from './spool/reserve.ts'
 import { openSessionSpool } from './spool/sessionSpool.ts'
+import { registryVariables } from './workspaces/registries.ts'
 
 export type SupervisorOptions = {
   /** Holds `boot.json`, `incarnation`, `spool/` and `sessions/`. */
@@ -66,6 +67,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     port: options.gatewayDoorPort,
     repeatForMs,
     fellBack: (token, fallback) => sessions.fellBack(token, fallback),
+    registryToken: () => sessions.onlyToken(),
     log,
   })
 
@@ -80,7 +82,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const record = openRecord(sessionsDir, id)
     const openParts = createOpenParts()
     const spool = openSessionSpool({ folder: join(stateDir, 'spool', id), openParts, log })
-    const environment = sessionEnvironment(options.environment, id)
+    const environment = sessionEnvironment({ ...registryVariables(door.origin), ...options.environment }, id)
     const journal = createJournal({ spool, openParts, reserve, appended: () => link.pump(), log })
     const agent = createAgent({
       session: id,

@@ -46,7 +46,7 @@ export type Permissions = z.infer<typeof permissionsSchema>
 export const defaultPermissions: Permissions = { default: 'auto', rules: [] }
 
 export const networkSchema = z.strictObject({
-  /** `off` is meant to leave the package registries open, `off-all` nothing; until registries are served, both are nothing. */
+  /** `off` leaves the package registries open, `off-all` nothing. */
   mode: z.enum(['off-all', 'off', 'allowlist', 'open']).default('allowlist'),
   /** Beside those that the operator and the session's MCP servers name. */
   hosts: list(text({ max: 253 }), 100).default([]),

@@ -9,7 +9,7 @@ import { refuseGit } from './answers.ts'
 
 export type CallFace = {
   /** For figures. */
-  kind: 'models' | 'git' | 'rest' | 'mcp' | 'web'
+  kind: 'models' | 'git' | 'rest' | 'mcp' | 'registries' | 'web'
   /** `path`: as it was sent, without the query. */
   serves(path: string): boolean
   answer(request: IncomingMessage, response: ServerResponse): Promise<void>
@@ -40,7 +40,11 @@ export function createCallServer(deps: {
     const path = pathOf(request)
     const face = faces.find(({ serves }) => serves(path))
     if (!face)
-      return refuseGit(response, 404, 'there is nothing at this path; the gateway serves models, git and the web.')
+      return refuseGit(
+        response,
+        404,
+        'there is nothing at this path; the gateway serves models, git, registries and the web.',
+      )
     try {
       response.once('close', () => note(face.kind, response))
       await face.answer(request, response)

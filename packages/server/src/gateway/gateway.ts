@@ -27,6 +27,7 @@ import { createMcp } from './mcp.ts'
 import { createModelCalls } from './modelCalls.ts'
 import { createModels } from './models.ts'
 import { takeSocket } from './ownSocket.ts'
+import { createRegistries } from './registries/registries.ts'
 import { createRest } from './rest.ts'
 import { createOpenSessionMcp } from './sessionMcp.ts'
 import { createOpenGitTokens } from './sessionSecret.ts'
@@ -91,6 +92,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
       }),
       createRest({ grants, policy: config, credentials, dispatchers: agents, log }),
       createMcp({ grants, open: openMcp, policy, dispatcher: agents.checked, draining: draining.signal, log }),
+      createRegistries({ grants, settings: config.registries, dispatchers: agents, visits, log }),
       web.face,
     ],
   })

@@ -8,7 +8,7 @@ import type { CodeHost } from './codeHost.ts'
 import type { GitCredential } from './gitCredentials.ts'
 import type { GitPassage, GitResult } from './gitPassage.ts'
 import type { GitDecision } from './gitPolicy.ts'
-import { type Headers, relay } from './passThrough.ts'
+import { pick, relay } from './passThrough.ts'
 
 const sentOn = ['accept', 'accept-encoding', 'accept-language', 'content-type', 'user-agent'] as const
 const passedBack = ['content-type', 'content-encoding', 'content-length', 'cache-control', 'expires', 'pragma'] as const
@@ -74,7 +74,3 @@ function sentenceFor(status: number, host: string, withCredential: boolean): [nu
 
 const basic = ({ username, token }: { username: string; token: string }) =>
   `Basic ${Buffer.from(`${username}:${token}`).toString('base64')}`
-
-function pick(headers: Headers, names: readonly string[]): Headers {
-  return Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
-}

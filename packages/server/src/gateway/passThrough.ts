@@ -34,6 +34,11 @@ export function headersOnward(headers: Headers, others: readonly string[]): Head
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !dropped.has(name)))
 }
 
+/** Those headers, and no other. */
+export function pick(headers: Headers, names: readonly string[]): Headers {
+  return Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
+}
+
 export type Relayed = { bytes: number } & (
   | { ending: 'complete' | 'client_gone' }
   | { ending: 'broken' /** What broke, for the log. */; error: string }

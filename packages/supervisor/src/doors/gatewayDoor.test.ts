@@ -19,6 +19,7 @@ beforeEach(async () => {
   door = await openGatewayDoor({
     ...{ socketPath, port: 0, repeatForMs: 1_000, log: () => undefined },
     fellBack: (token, fallback) => fellBack.push({ token, ...fallback }),
+    registryToken: () => 'the-session',
   })
 })
 afterEach(() => {
@@ -68,6 +69,16 @@ describe("the gateway's door", () => {
       'Bearer token',
       'POST hello',
     ])
+  })
+
+  it('says whose a call to a registry is where the program has not, and of no other call', async () => {
+    await startGateway((request, response) => response.end(request.headers.authorization ?? 'nobody'))
+    const asked = async (path: string, headers: Record<string, string> = {}) =>
+      (await fetch(door.origin + path, { headers })).text()
+    expect(await asked('/registry/npm/is-odd')).toBe('Bearer the-session')
+    expect(await asked('/registry/npm/is-odd', { authorization: 'Bearer own' })).toBe('Bearer own')
+    for (const path of ['/v1/models', '/git/host/registry/', '/x/registry/npm'])
+      expect(await asked(path)).toBe('nobody')
   })
 
   it('gives a stream on piece by piece', async () => {

@@ -32,6 +32,8 @@ export async function openGatewayDoor(options: {
   repeatForMs: number
   /** The gateway has passed over models for whoever has this token. */
   fellBack(token: string, fallback: Fallback): void
+  /** Whose a call to a registry is that says nothing of it: package managers have no good way to. Null: nobody's. */
+  registryToken(): string | null
   log: Log
 }): Promise<GatewayDoor> {
   const server = createServer((incoming, outgoing) => {
@@ -62,16 +64,24 @@ const listen = (server: Server, port: number): Promise<void> =>
     server.listen(port, '127.0.0.1', resolve)
   })
 
-type ForwardOptions = Pick<Parameters<typeof openGatewayDoor>[0], 'socketPath' | 'repeatForMs' | 'fellBack' | 'log'>
+type ForwardOptions = Pick<
+  Parameters<typeof openGatewayDoor>[0],
+  'socketPath' | 'repeatForMs' | 'fellBack' | 'registryToken' | 'log'
+>
 
 async function forward(incoming: IncomingMessage, outgoing: ServerResponse, options: ForwardOptions): Promise<void> {
-  const { socketPath, repeatForMs, fellBack, log } = options
+  const { socketPath, repeatForMs, fellBack, registryToken, log } = options
   const body = createBody(incoming)
+  const headers = endToEnd(incoming.rawHeaders)
+  if (incoming.url?.startsWith('/registry/') && incoming.headers.authorization === undefined) {
+    const token = registryToken()
+    if (token !== null) headers.push('authorization', `Bearer ${token}`)
+  }
   const left = new AbortController()
   outgoing.on('close', () => left.abort())
   const deadline = performance.now() + repeatForMs
   for (let waitMs = againMinMs; ; waitMs = Math.min(waitMs * 2, againMaxMs)) {
-    const end = await attempt({ incoming, outgoing, body, socketPath, fellBack, signal: left.signal })
+    const end = await attempt({ incoming, headers, outgoing, body, socketPath, fellBack, signal: left.signal })
     if (left.signal.aborted || end === 'answered') return
     if (end === 'broken' || !body.repeatable) return outgoing.socket?.resetAndDestroy() as undefined
     if (performance.now() + waitMs > deadline) {
@@ -87,19 +97,20 @@ type AttemptEnd = 'answered' | 'broken' | { error: string }
 
 function attempt(options: {
   incoming: IncomingMessage
+  headers: string[]
   outgoing: ServerResponse
   body: RepeatableBody
   socketPath: string
   fellBack: ForwardOptions['fellBack']
   signal: AbortSignal
 }): Promise<AttemptEnd> {
-  const { incoming, outgoing, body, socketPath, fellBack, signal } = options
+  const { incoming, headers, outgoing, body, socketPath, fellBack, signal } = options
   return new Promise((resolve) => {
     const call = httpRequest({
       socketPath,
       method: incoming.method,
       path: incoming.url,
-      headers: endToEnd(incoming.rawHeaders),
+      headers,
       agent: false,
       signal,
     })

@@ -13,7 +13,7 @@ export type Preparation = {
 }
 
 export function createPreparation(context: SessionContext): Preparation {
-  const { record, environment, emit, log } = context
+  const { record, environment, gatewayOrigin, emit, log } = context
   let current: (Task & { attempt: number }) | null = null
 
   return {
@@ -32,6 +32,7 @@ export function createPreparation(context: SessionContext): Preparation {
         const prepared = await prepareWorkspace({
           params,
           environment,
+          gatewayOrigin,
           steps: createSteps({ emit, attempt }),
           output: (content, source) => emit({ type: 'output', data: { content, source } }),
           signal,

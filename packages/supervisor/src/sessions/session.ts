@@ -45,6 +45,8 @@ export type Session = {
   stopAgent(): void
   /** Of whoever has this token, which may be this session. */
   fellBack(token: string, fallback: Fallback): void
+  /** What its programs show to the gateway, as the newest command has it. */
+  gatewayToken(): string | null
   diff(): Promise<WorkspaceDiff | null>
   /** Puts a word of the gateway's into the session's log. */
   tell(message: string): void
@@ -78,6 +80,7 @@ export function createSession(options: {
       return false
     },
   }
+  let gatewayToken: string | null = null
   const preparation = createPreparation(context)
   const execution = createExecution({ context, agent, journal, reserve })
   const finalization = createFinalization(context)
@@ -110,16 +113,19 @@ export function createSession(options: {
     mayRun: execution.mayRun,
     prepare(params) {
       if (execution.running()) throw new RpcError(commandRefusals.busy, 'An execution is running in this workspace.')
+      gatewayToken = params.gateway.token
       preparation.begin(params)
     },
     execute(params) {
       if (preparation.running()) throw new RpcError(commandRefusals.notPrepared, 'The workspace is being prepared.')
+      gatewayToken = params.gateway.token
       execution.begin(params)
     },
     interrupt: execution.interrupt,
     answer: execution.answer,
     finalize: finalization.begin,
     fellBack: execution.fellBack,
+    gatewayToken: () => gatewayToken,
     stopAgent() {
       if (execution.running()) throw new RpcError(commandRefusals.busy, 'An execution is running.')
       void agent.stop().catch((error: unknown) => {

@@ -22,6 +22,8 @@ export type Sessions = {
   command(method: string, params: unknown): unknown
   find(id: SessionId): Session | undefined
   fellBack(token: string, fallback: Fallback): void
+  /** What the only session here shows to the gateway; null where there are several, or where it has none yet. */
+  onlyToken(): string | null
   /** Deletes what was acked long enough ago. */
   sweep(): void
   stop(): Promise<void>
@@ -119,6 +121,10 @@ export function createSessions(options: {
     find: (id) => sessions.get(id),
     fellBack(token, fallback) {
       for (const session of sessions.values()) session.fellBack(token, fallback)
+    },
+    onlyToken() {
+      const [only, ...others] = sessions.values()
+      return only && others.length === 0 ? only.gatewayToken() : null
     },
     sweep() {
       const now = performance.now()

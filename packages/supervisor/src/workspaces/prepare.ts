@@ -15,6 +15,7 @@ import { PreparationFailed } from './failure.ts'
 import { fastForward } from './fastForward.ts'
 import { createGit } from './git.ts'
 import { writeGitConfig } from './gitConfig.ts'
+import { writeCargoConfig } from './registries.ts'
 import { runSetup } from './setup.ts'
 import { readStamp, writeStamp } from './stamp.ts'
 
@@ -23,6 +24,7 @@ export type Prepared = UpData['prepared']
 export type PrepareOptions = {
   params: PrepareParams
   environment: SessionEnvironment
+  gatewayOrigin: string
   steps: Steps
   output: OutputSink
   signal: AbortSignal
@@ -49,9 +51,11 @@ export async function prepareWorkspace(options: PrepareOptions): Promise<Prepare
   }
 }
 
-async function prepare({ params, environment, steps, output, signal }: PrepareOptions): Promise<Prepared> {
+async function prepare(options: PrepareOptions): Promise<Prepared> {
+  const { params, environment, gatewayOrigin, steps, output, signal } = options
   const { workspacePath, home, attempt } = params
   writeGitConfig(home, { repository: params.repository, author: params.author, token: params.gateway.token })
+  writeCargoConfig(home, gatewayOrigin)
   const whole = readStamp(workspacePath)
   const reusable = whole?.branch === params.branch.name && whole.edition === params.edition ? whole : undefined
   if (reusable && params.branch.kind === 'session') {
