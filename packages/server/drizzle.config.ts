@@ -7,6 +7,7 @@ export default defineConfig({
     './src/database/identityTables.ts',
     './src/database/auditTable.ts',
     './src/database/gitTables.ts',
+    './src/database/checkpointTable.ts',
   ],
   out: './src/database/migrations',
 })

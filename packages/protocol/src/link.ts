@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { askAnswerSchema } from './asks.ts'
+import { checkpointSchema } from './checkpoints.ts'
 import { mcpServers } from './cloud-agent/mcpServers.ts'
 import { permissionsSchema } from './cloud-agent/policies.ts'
 import { errorDataSchema, eventSchemas, finalizationDataSchema, outputDataSchema, statusDataSchema } from './events.ts'
@@ -215,6 +216,8 @@ export const prepareSchema = z.object({
   /** Of a remote one only what is no secret: a header without a placeholder is left out. */
   mcpServers,
   gateway: gatewayAccess,
+  /** What a checkout that has to be made anew is brought back to. */
+  checkpoint: checkpointSchema.nullable().default(null),
   timeouts: z.object({ cloneMs: z.number(), setupCommandMs: z.number() }),
 })
 export type PrepareParams = z.infer<typeof prepareSchema>

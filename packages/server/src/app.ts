@@ -22,6 +22,9 @@ import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.t
 import { facadeFace } from './faces/facade/routes.ts'
 import { identityFace } from './faces/identity/routes.ts'
 import { operatorFace } from './faces/operator/routes.ts'
+import { createBlobs } from './files/blobs.ts'
+import { createCheckpoints } from './files/checkpoints.ts'
+import { createCheckpointDoor } from './files/door.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
 import { restDoor } from './gateway/restPolicy.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
@@ -73,7 +76,13 @@ export function createApp(deps: {
   /** A session will ask for the scripted model; it starts while the agent does. */
   wantScriptedModel(): void
   gatewayFigures: Now['gateway']
-  places: { doorsFolder: string; serverSocket: string; supervisorBundle: string; nodeBinary: string }
+  places: {
+    doorsFolder: string
+    serverSocket: string
+    supervisorBundle: string
+    nodeBinary: string
+    checkpointsFolder: string
+  }
   logger: Logger
 }): App {
   const { config, database, identity, logger, places } = deps
@@ -120,10 +129,13 @@ export function createApp(deps: {
     logger,
   })
   const holdBack = createHoldBack({ redactors, offer: log.offer, holdMs: timers.redactionHoldMs })
+  const blobs = createBlobs({ folder: deps.places.checkpointsFolder, ...config.checkpoints })
+  const checkpoints = createCheckpoints({ database, blobs })
   const links = deathPoints.links(
     createLinks({
       database,
       offer: holdBack.offer,
+      serve: createCheckpointDoor({ blobs, checkpoints }),
       changed: (sandboxId) =>
         void fleet.linkChanged(sandboxId).catch((error: unknown) => logger.warn({ sandboxId, error }, 'not woken')),
       logger,
@@ -163,6 +175,7 @@ export function createApp(deps: {
       })
     },
     secretsOf: (look) => configurations.open(look.session.id),
+    checkpointOf: checkpoints.of,
     doorUrl: (repository) => inside.gatewayUrl + doorUrl(repository),
     codeHost,
     alwaysAllowed: (id) => alwaysAllowed(database.orm, id),
@@ -184,6 +197,7 @@ export function createApp(deps: {
     requestSandbox: sandboxOf.requestSandbox,
     requestStop: fleet.requestStop,
     removeSandbox: fleet.remove,
+    removeCheckpoint: checkpoints.remove,
     wakeSandboxes: fleet.reconciler.poke,
     redactText: (id, text) => redactors.known(id)?.text(text) ?? text,
     watchingForMs: watch.watchingForMs,

@@ -5,6 +5,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { checkpointLimits } from '@corral/protocol'
 import { z } from 'zod'
 import { type Prices, pricesSchema } from './credits/prices.ts'
 import type { DeathPoint } from './deathPoints.ts'
@@ -165,6 +166,8 @@ export type Config = {
   gitAuthor: { name: string; email: string }
   /** Of each sandbox. */
   sandboxLimits: SandboxLimits
+  /** What the checkpoints of one session may take on the server's disk, and what must stay free on it. */
+  checkpoints: { sessionBytes: number; spareBytes: number }
   logLevel: string
   timers: Timers
   /** For tests alone. */
@@ -233,6 +236,8 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     githubApp: githubAppOf(env),
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: limitsOf(file.sandboxLimits),
+    // Two of the largest: the next is complete before the last is removed.
+    checkpoints: { sessionBytes: 4 * checkpointLimits.blobBytes, spareBytes: 256 * 1024 ** 2 },
     logLevel: env.CORRAL_LOG_LEVEL || 'info',
     timers: { ...shortenedTimers(env.CORRAL_TIMER_SCALE), ...singleTimers(env.CORRAL_TEST_TIMERS) },
     deathPoint: deathPointOf(env.CORRAL_TEST_KILL),

@@ -2,6 +2,7 @@
  * The server itself, once its database is there: schema, term, identity, and the app on top. Ends in the reverse order,
  * so that nothing is written after the term is given up.
  */
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
@@ -54,6 +55,8 @@ export async function startEngine(deps: {
     const baseUrl = config.publicUrl ?? `http://${config.host}:${config.port}`
     const auth = createAuth({ pool, secret: config.nextAuthSecret, baseUrl, logger })
     const operator = await bootstrap({ auth, configuredKey: config.bootstrapApiKey })
+    const checkpointsFolder = join(config.home, 'checkpoints')
+    await mkdir(checkpointsFolder, { recursive: true, mode: 0o700 })
     const app = createApp({
       config,
       database,
@@ -69,6 +72,7 @@ export async function startEngine(deps: {
         serverSocket: join(doorsFolder, 'server.sock'),
         supervisorBundle: await supervisorBundle({ folder: config.supervisorsFolder }),
         nodeBinary: process.execPath,
+        checkpointsFolder,
       },
       logger,
     })

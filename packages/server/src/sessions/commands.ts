@@ -3,7 +3,7 @@
  * put together here, at the moment of sending, and kept nowhere.
  */
 
-import type { ExecuteParams, FinalizeParams, PrepareParams } from '@corral/protocol'
+import type { Checkpoint, ExecuteParams, FinalizeParams, PrepareParams } from '@corral/protocol'
 import { defaultPermissions, type SessionId, sessionBranch } from '@corral/protocol'
 import type { Timers } from '../config.ts'
 import type { execution } from '../database/schema.ts'
@@ -44,6 +44,8 @@ export function createCommands(deps: {
   codeHost: CodeHostOf
   /** What of the session's configuration is secret, opened. Throws `InvalidConfiguration`. */
   secretsOf(look: SessionLook): Promise<OpenedConfiguration>
+  /** What is kept of the session outside of its sandbox. */
+  checkpointOf(id: SessionId): Promise<Checkpoint | null>
   /** What people have allowed for good in a session. */
   alwaysAllowed(id: SessionId): Promise<ExecuteParams['alwaysAllowed']>
   agent(kind: string, version: string): Promise<AgentInSandbox>
@@ -84,6 +86,7 @@ export function createCommands(deps: {
         environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
         mcpServers: mcpServersInside(secrets.mcpServers),
         gateway: { token },
+        checkpoint: await deps.checkpointOf(session.id),
         timeouts: { cloneMs: timers.cloneMs, setupCommandMs: timers.setupCommandMs },
       }
     },

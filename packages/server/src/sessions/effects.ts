@@ -33,6 +33,8 @@ export type EffectDependencies = {
   requestStop(tx: Tx, sandboxId: SandboxId): Promise<void>
   /** Removes the files of a sandbox that has stopped. */
   removeSandbox(sandboxId: SandboxId): Promise<void>
+  /** Removes what is kept of a session outside of its sandbox. */
+  removeCheckpoint(id: SessionId): Promise<void>
   wakeSandboxes(): void
   /** Without the secrets that are known of the session. */
   redactText(sessionId: SessionId, text: string): string

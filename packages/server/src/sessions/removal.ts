@@ -1,6 +1,7 @@
 /** What leaves the database: the deltas of an execution that has stopped, and everything of a session that was deleted. */
 import { and, eq, sql } from 'drizzle-orm'
 import {
+  ask,
   budget,
   event,
   execution,
@@ -34,11 +35,13 @@ export async function remove(deps: EffectDependencies, at: EffectScope) {
   const { look } = at
   const { id } = look.session
   if (look.sandbox) await deps.removeSandbox(look.sandbox.id)
+  await deps.removeCheckpoint(id)
   await deps.callbacks.fixBodies(id)
   await at.write(async (tx) => {
     await tx.orm.delete(event).where(eq(event.sessionId, id))
     await tx.orm.delete(part).where(eq(part.sessionId, id))
     await tx.orm.delete(message).where(eq(message.sessionId, id))
+    await tx.orm.delete(ask).where(eq(ask.sessionId, id))
     await tx.orm.delete(execution).where(eq(execution.sessionId, id))
     await tx.orm.delete(networkVisit).where(eq(networkVisit.sessionId, id))
     await tx.orm.delete(sessionSecret).where(eq(sessionSecret.sessionId, id))

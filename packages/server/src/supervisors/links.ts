@@ -4,14 +4,14 @@
  */
 import { createHash } from 'node:crypto'
 import { chmod, rename, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type EventsFrame, type Hello, limits, linkClose, linkSubprotocol, type SandboxId } from '@corral/protocol'
 import { and, eq, inArray } from 'drizzle-orm'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { sandbox } from '../database/schema.ts'
+import { type SandboxState, sandbox } from '../database/schema.ts'
 import type { Database } from '../database/transaction.ts'
 import { answerHello } from './hello.ts'
 import { type Link, serveLink } from './link.ts'
@@ -30,11 +30,20 @@ export type Links = {
   close(): Promise<void>
 }
 
+/** In these states a supervisor may connect. */
+const linked: SandboxState[] = ['starting', 'ready', 'unreachable']
+
 export function createLinks(options: {
   database: Database
   offer(frame: EventsFrame): Promise<{ epoch: number; n: number }>
   /** A link has opened or closed: the sandbox and its sessions are to be looked at. */
   changed(sandboxId: SandboxId): void
+  /** Answers a plain request on the door, which came with the token of this boot. Without: there is nothing. */
+  serve?(
+    from: { sandboxId: SandboxId; bootId: string },
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void>
   logger: Logger
 }): Links {
   const { database, offer, changed, logger } = options
@@ -49,7 +58,13 @@ export function createLinks(options: {
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(linkSubprotocol) ? linkSubprotocol : false),
   })
-  const http = createServer((_request, response) => response.writeHead(404).end())
+  const http = createServer((request, response) => {
+    void answer(request, response).catch((error: unknown) => {
+      logger.warn({ method: request.method, url: request.url, error }, 'a request of a supervisor failed')
+      if (response.headersSent) response.destroy()
+      else response.writeHead(503, { connection: 'close' }).end()
+    })
+  })
   let acceptingSince: number | null = null
 
   http.on('upgrade', (request, socket, head) => {
@@ -59,24 +74,40 @@ export function createLinks(options: {
     })
   })
 
-  async function admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on('error', () => socket.destroy())
+  /** Whose token it is, while that boot lives. */
+  async function callerOf(
+    request: IncomingMessage,
+    states: SandboxState[],
+  ): Promise<{ sandboxId: SandboxId; bootId: string } | null> {
     const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1]
-    if (request.url !== '/link' || !token) return refuse(socket, 401)
+    if (!token) return null
     const hash = createHash('sha256').update(token).digest()
     const [row] = await database.orm
       .select({ id: sandbox.id, bootId: sandbox.bootId })
       .from(sandbox)
-      .where(and(eq(sandbox.linkTokenHash, hash), inArray(sandbox.state, ['starting', 'ready', 'unreachable'])))
-    const bootId = row?.bootId
-    if (!row || !bootId) return refuse(socket, 401)
+      .where(and(eq(sandbox.linkTokenHash, hash), inArray(sandbox.state, states)))
+    return row?.bootId ? { sandboxId: row.id, bootId: row.bootId } : null
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // One that is asked to end may still bring what it has.
+    const caller = await callerOf(request, [...linked, 'stopping'])
+    if (caller && options.serve) return options.serve(caller, request, response)
+    response.writeHead(caller ? 404 : 401, { connection: 'close' }).end()
+  }
+
+  async function admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy())
+    const caller = request.url === '/link' ? await callerOf(request, linked) : null
+    if (!caller) return refuse(socket, 401)
+    const { sandboxId, bootId } = caller
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       sockets.add(webSocket)
       webSocket.on('close', () => sockets.delete(webSocket))
       // Whatever is wrong with what it sends: also one that is being refused must not end this process.
-      webSocket.on('error', (error) => logger.info({ sandboxId: row.id, error: error.message }, 'a broken link'))
+      webSocket.on('error', (error) => logger.info({ sandboxId, error: error.message }, 'a broken link'))
       if (webSocket.protocol !== linkSubprotocol) return webSocket.close(linkClose.unsupportedProtocol)
-      serve(webSocket, row.id, bootId)
+      serve(webSocket, sandboxId, bootId)
     })
   }
 
@@ -141,8 +172,10 @@ export function createLinks(options: {
       acceptingSince = null
       for (const webSocket of sockets) webSocket.close(1012, 'server stopping')
       const closed = new Promise<void>((resolve) => http.close(() => resolve()))
+      http.closeIdleConnections()
       const deadline = setTimeout(() => {
         for (const webSocket of sockets) webSocket.terminate()
+        http.closeAllConnections()
       }, 1_000)
       await closed
       clearTimeout(deadline)

@@ -1,7 +1,7 @@
 /** For tests: links on a real socket over a real log, and a bare client that says whatever a broken supervisor might. */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -10,6 +10,7 @@ import {
   type Hello,
   linkProtocol,
   linkSubprotocol,
+  MiB,
   newExecutionId,
   newSandboxId,
   type SessionId,
@@ -20,6 +21,9 @@ import { WebSocket } from 'ws'
 import { unsentCallbacks } from '../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../config.ts'
 import { event, execution, sandbox, session, workspace } from '../database/schema.ts'
+import { createBlobs } from '../files/blobs.ts'
+import { createCheckpoints } from '../files/checkpoints.ts'
+import { createCheckpointDoor } from '../files/door.ts'
 import { quietLogger } from '../identity/testIdentity.ts'
 import { createSink } from '../sessions/sink.ts'
 import { createLinks } from '../supervisors/links.ts'
@@ -31,15 +35,28 @@ export async function testLinks() {
   const { log, database } = await openLog(pool, {
     sink: createSink({ timers: defaultTimers, callbacks: unsentCallbacks, wake: () => {} }),
   })
-  const links = createLinks({ database, offer: log.offer, changed: () => {}, logger: quietLogger })
   const folder = await mkdtemp(join(tmpdir(), 'corral-links-'))
+  const kept = join(folder, 'checkpoints')
+  await mkdir(kept)
+  const blobs = createBlobs({ folder: kept, sessionBytes: 201 * MiB, spareBytes: 0 })
+  const checkpoints = createCheckpoints({ database, blobs })
+  const links = createLinks({
+    database,
+    offer: log.offer,
+    changed: () => {},
+    serve: createCheckpointDoor({ blobs, checkpoints }),
+    logger: quietLogger,
+  })
   const path = join(folder, 'server.sock')
   await links.listen(path)
 
   return {
     database,
     links,
+    checkpoints,
     path,
+    /** The files of all checkpoints, as paths in their folder. */
+    keptFiles: async () => (await readdir(kept, { recursive: true })).filter((name) => name.includes('/')),
     /** A sandbox that starts, with sessions of its own. */
     async addSandbox(sessions = 1) {
       const id = newSandboxId()

@@ -28,6 +28,7 @@ export const prepareParams = (bench: Bench, change: Partial<PrepareParams> = {})
   environment: {},
   mcpServers: {},
   gateway: { token: 'gateway-token' },
+  checkpoint: null,
   timeouts: { cloneMs: 20_000, setupCommandMs: 5_000 },
   ...change,
 })
