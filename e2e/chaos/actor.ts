@@ -1,6 +1,7 @@
 /**
- * One session with its people: they send, send more while it works, stop it, and watch. Invariant: `accepted` has every
- * message whose acceptance was told, in that order; each is sent with a `clientId` until there is an answer.
+ * One session with its people: they send, send more while it works, stop it, answer what it asks, and watch. Invariants:
+ * `accepted` has every message whose acceptance was told, in that order, each sent with a `clientId` until there is an
+ * answer; `answered` has every answer to a question that was taken.
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -9,9 +10,10 @@ import type { ExecutionId, SessionId } from '@corral/protocol'
 import { eventually } from '../harness/eventually.ts'
 import type { Installation } from '../harness/installation.ts'
 import { makeRepository } from '../harness/repositories.ts'
-import { bash, gate, play, say, write } from '../harness/script.ts'
+import { ask, bash, gate, play, say, write } from '../harness/script.ts'
 import { follow, type Viewer } from '../harness/viewer.ts'
 import { recordsOf } from '../kills/records.ts'
+import { type Answered, createAnswering } from './answering.ts'
 import type { Random } from './dice.ts'
 import { patiently } from './patience.ts'
 
@@ -20,6 +22,7 @@ export type Actor = {
   repository: string
   accepted: ExecutionId[]
   writing: ExecutionId[]
+  answered: Answered[]
   /** Each the views, one after the other, of somebody who was cut off between them. */
   watchers: { name: string; views: Viewer[] }[]
   /** A few messages, and perhaps Stop, until all are over. */
@@ -32,7 +35,13 @@ export type Actor = {
 /** Longer than it takes to find a sandbox lost and to start it again, thrice. */
 const roundMs = 300_000
 
-export async function createActor(corral: Installation, name: string, random: Random): Promise<Actor> {
+type Place = {
+  corral: Installation
+  /** Where the end of each execution is told. */
+  callbackUrl: string
+}
+
+export async function createActor({ corral, callbackUrl }: Place, name: string, random: Random): Promise<Actor> {
   const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
   let turn = 0
   const first = nextTurn()
@@ -42,7 +51,10 @@ export async function createActor(corral: Installation, name: string, random: Ra
     model: 'scripted/demo',
     gitUrl: repository,
     autoCommit: true,
+    callbackTarget: { url: callbackUrl },
+    permissions: { default: 'auto', rules: [{ tool: 'question', action: 'ask' }] },
   })
+  const answering = createAnswering(corral, session, random.branch())
   const steady = { name: `steady viewer of ${name}`, views: [follow(corral.corral, session)] }
   const restless = { name: `restless viewer of ${name}`, views: [follow(corral.corral, session)] }
   const accepted: ExecutionId[] = []
@@ -56,6 +68,7 @@ export async function createActor(corral: Installation, name: string, random: Ra
       write(`${label}.md`, `${label}\n`),
       ...(random.chance(0.4) ? [bash(`sleep ${random.between(1, 4)}; ls`)] : []),
       `${say(`This is ${label}, which says a few words more than it has to. `)} pace ${random.between(1, 60)}ms`,
+      ...(random.chance(0.2) ? [ask(`Which one for ${label}?`, 'Red', 'Blue')] : []),
       ...(random.chance(0.5) ? [gate(label), say(`And ${label} goes on.`)] : []),
     ]
     return { label, prompt: play(...steps) }
@@ -80,6 +93,7 @@ export async function createActor(corral: Installation, name: string, random: Ra
     eventually(`the end of all turns of ${session}`, roundMs, async () => {
       // Twenty of us look.
       await delay(500)
+      await answering.answerAll()
       const rows = await patiently(() => records.executions(session))
       const over = rows.every(
         ({ state, stopped, finalization }) =>
@@ -100,6 +114,7 @@ export async function createActor(corral: Installation, name: string, random: Ra
     repository,
     accepted,
     writing,
+    answered: answering.answered,
     watchers: [steady, restless],
     async round() {
       releases = []

@@ -27,6 +27,10 @@ const seenOf = (events: LoggedEvent[]) =>
   }))
 
 const over = { stopped: true, finalization: 'done' }
+function toldOf(executionId: string, status: string) {
+  return { key: executionId, executionId, status, body: JSON.stringify({ executionId, status }) }
+}
+
 const whole: SessionEvidence = {
   session: 'session',
   accepted: ['one', 'two', 'last'],
@@ -41,6 +45,10 @@ const whole: SessionEvidence = {
   viewers: [{ name: 'somebody', events: seenOf(log), messages: ['hello'], broken: null }],
   messages: ['hello'],
   commits: ['one'],
+  asks: [],
+  answered: [],
+  callbacks: ['one', 'two', 'last'].map((executionId) => ({ executionId, state: 'delivered' })),
+  told: [toldOf('one', 'completed'), toldOf('two', 'interrupted'), toldOf('last', 'completed')],
 }
 
 const check = (changed: Partial<SessionEvidence>, more: Partial<Evidence> = {}): string[] =>
@@ -97,6 +105,7 @@ test('two ending events, none, another one than the state, and no final state', 
     'endings: two is running, and its ending event says interrupted',
     'endings: two is still running',
     'endings: two was never said to be stopped',
+    'callbacks: two is running, and another end was told',
   ])
 })
 
@@ -141,6 +150,46 @@ test('two commits of one execution, none, and one of nobody', () => {
   expect(check({ commits: ['one', 'x'] })).toEqual(["commits: a commit names x, which is nobody's"])
   const warning = { ...rest, seq: 13, type: 'finalization', executionId: 'one', data: '{"success":false}' }
   expect(check({ ...logged([...log, warning]), commits: [] })).toEqual([])
+})
+
+const closing = (seq: number, answers: string[][] | null): LoggedEvent => ({
+  ...rest,
+  seq,
+  type: 'kilocode',
+  executionId: 'one',
+  data: JSON.stringify(
+    answers
+      ? { type: 'question.replied', properties: { requestID: 'ask', answers } }
+      : { type: 'question.rejected', properties: { requestID: 'ask' } },
+  ),
+})
+
+test('an answer that was taken and is not in the log, or is there twice, and a question that stays open', () => {
+  const asked = { asks: [{ id: 'ask', state: 'answered' }], answered: [{ ask: 'ask', answer: 'Red' }] }
+  const after = (...closings: LoggedEvent[]) => check({ ...asked, ...logged([...log, ...closings]) })
+  expect(after(closing(13, [['Red']]))).toEqual([])
+  expect(after(closing(13, [['Blue']]))).toEqual(['answers: Red was taken for ask, and the log says another thing'])
+  expect(after(closing(13, null))).toEqual(['answers: Red was taken for ask, and the log says another thing'])
+  expect(after(closing(13, [['Red']]), closing(14, [['Red']]))).toEqual([
+    'answers: ask does not have one closing event',
+  ])
+  expect(check({ asks: [{ id: 'ask', state: 'open' }] })).toEqual(['answers: ask is still open'])
+})
+
+test('a callback that is lost, told to nobody, told twice and not the same, or of another end', () => {
+  const owed = (state: string) => whole.callbacks.map((row) => (row.executionId === 'two' ? { ...row, state } : row))
+  expect(check({ callbacks: owed('dead') })).toEqual(['callbacks: the callbacks of two are [dead]'])
+  expect(check({ callbacks: whole.callbacks.slice(1) })).toEqual(['callbacks: the callbacks of one are []'])
+  expect(check({ told: whole.told.slice(1) })).toEqual(['callbacks: nobody was told of the end of one'])
+  const again = toldOf('one', 'completed')
+  expect(check({ told: [...whole.told, again] })).toEqual([])
+  expect(check({ told: [...whole.told, { ...again, key: 'other' }] })).toEqual([
+    'callbacks: one was told under another key',
+  ])
+  expect(check({ told: [...whole.told, toldOf('one', 'failed')] })).toEqual([
+    'callbacks: two different things were told of one',
+    'callbacks: one is completed, and another end was told',
+  ])
 })
 
 test('a session that takes no message any more, what is left behind, and what is stuck', () => {

@@ -43,6 +43,14 @@ export type SessionEvidence = {
   messages: unknown
   /** The executions that the commits of the pushed branch name. */
   commits: string[]
+  /** What was asked, as its rows say. */
+  asks: { id: string; state: string }[]
+  /** The answers that were taken, as those who gave them were told. */
+  answered: { ask: string; answer: string }[]
+  /** The callbacks that are owed, as their rows say. */
+  callbacks: { executionId: string; state: string }[]
+  /** What the receiver of the callbacks got, in its order. */
+  told: { key: string; executionId: string; status: string; body: string }[]
 }
 
 export type Evidence = {
@@ -170,6 +178,34 @@ const commits: Check = ({ commits: named, accepted: ids, writing, executions, ev
   ]
 }
 
+/** Whose answer was taken: it alone is in the log, once; and nothing is asked any more when everything is over. */
+const answers: Check = ({ asks, answered, events }) => {
+  const closings = events.flatMap(({ type, data }) => closingOf(type, data) ?? [])
+  return [
+    ...asks.filter(({ state }) => state === 'open').map(({ id }) => `${id} is still open`),
+    ...asks
+      .filter(({ id, state }) => state !== 'open' && closings.filter(({ ask }) => ask === id).length !== 1)
+      .map(({ id }) => `${id} does not have one closing event`),
+    ...answered
+      .filter(({ ask, answer }) => !closings.some((it) => it.ask === ask && isDeepStrictEqual(it.answers, [[answer]])))
+      .map(({ ask, answer }) => `${answer} was taken for ${ask}, and the log says another thing`),
+  ]
+}
+
+/** Everybody who is owed the end of an execution is told of it: with one key, one body, and what has become of it. */
+const callbacks: Check = ({ executions, callbacks: owed, told }) =>
+  executions.flatMap(({ id, state }) => {
+    const states = owed.filter(({ executionId }) => executionId === id).map((row) => row.state)
+    const bodies = told.filter(({ executionId }) => executionId === id)
+    return [
+      ...(isDeepStrictEqual(states, ['delivered']) ? [] : [`the callbacks of ${id} are [${states}]`]),
+      ...(bodies.length > 0 ? [] : [`nobody was told of the end of ${id}`]),
+      ...(new Set(bodies.map(({ body }) => body)).size > 1 ? [`two different things were told of ${id}`] : []),
+      ...(bodies.every(({ key }) => key === id) ? [] : [`${id} was told under another key`]),
+      ...(bodies.every(({ status }) => status === state) ? [] : [`${id} is ${state}, and another end was told`]),
+    ]
+  })
+
 /** A new message works when everything is over. */
 const next: Check = ({ last, executions }) => {
   const state = executions.find(({ id }) => id === last)?.state
@@ -185,6 +221,8 @@ const checks: Record<string, Check> = {
   'one running': oneRunning,
   viewers,
   commits,
+  answers,
+  callbacks,
   'next message': next,
 }
 
@@ -204,6 +242,14 @@ const isSame = (event: SeenEvent, row: LoggedEvent): boolean =>
   event.streamEventType === row.type &&
   (event.executionId ?? null) === row.executionId &&
   isDeepStrictEqual(event.data, JSON.parse(row.data))
+
+/** By an answer, or without one. */
+function closingOf(type: string, data: string): { ask: string; answers: unknown } | null {
+  if (type !== 'kilocode') return null
+  const event = JSON.parse(data)
+  const closes = event.type === 'question.replied' || event.type === 'question.rejected'
+  return closes ? { ask: event.properties.requestID, answers: event.properties.answers ?? null } : null
+}
 
 const hasFailed = (data: string): boolean => JSON.parse(data).success === false
 const executionsOf = (events: LoggedEvent[]): string[] => events.flatMap(({ executionId }) => executionId ?? [])

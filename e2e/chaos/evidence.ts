@@ -1,6 +1,8 @@
 /** Reads what the checker judges: the database, the viewers and one who joins now, the server's transcript, plain git. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Envelope } from '@corral/protocol'
 import { emptyTranscript, logEventOf, orderedMessages, reduce } from '@corral/transcript'
+import { eventually } from '../harness/eventually.ts'
 import type { Installation } from '../harness/installation.ts'
 import { processesOf } from '../harness/processes.ts'
 import { executionsOn } from '../harness/repositories.ts'
@@ -9,11 +11,17 @@ import type { Inside } from '../kills/inside.ts'
 import { recordsOf } from '../kills/records.ts'
 import type { Actor } from './actor.ts'
 import type { SeenBy, SessionEvidence } from './checker.ts'
+import type { Told } from './told.ts'
 
 const seenMs = 15_000
 
-export async function evidenceOf(corral: Installation, actor: Actor, last: string | null): Promise<SessionEvidence> {
-  const { session, accepted, writing, repository } = actor
+type Place = { corral: Installation; told: Told }
+
+/** Callbacks that are tried again come a minute later, and then two. */
+const toldMs = 240_000
+
+export async function evidenceOf({ corral, told }: Place, actor: Actor, last: string | null): Promise<SessionEvidence> {
+  const { session, accepted, writing, answered, repository } = actor
   const records = recordsOf(corral.home)
   const end = (await records.events(session)).at(-1)?.seq ?? 0
   const joined = { name: 'somebody who joins now', views: [follow(corral.corral, session)] }
@@ -26,11 +34,18 @@ export async function evidenceOf(corral: Installation, actor: Actor, last: strin
       return arrived?.then(() => null, String) ?? null
     }),
   )
-  const [events, executions, exported, commits] = await Promise.all([
+  const callbacks = async () => (await records.callbacks(session)).filter(({ state }) => !isOver(state))
+  await eventually(`the callbacks of ${session}`, toldMs, async () => {
+    await delay(500)
+    return (await callbacks()).length === 0 || null
+  })
+  const [events, executions, exported, commits, asks, owed] = await Promise.all([
     records.events(session),
     records.executions(session),
     corral.corral.exportSession(session),
     executionsOn(repository, session),
+    records.asks(session),
+    records.callbacks(session),
   ])
   for (const { views } of watchers) views.at(-1)?.close()
   return {
@@ -49,8 +64,14 @@ export async function evidenceOf(corral: Installation, actor: Actor, last: strin
     ),
     messages: exported.messages,
     commits,
+    asks,
+    answered,
+    callbacks: owed,
+    told: await told.of(accepted),
   }
 }
+
+const isOver = (state: string) => state === 'delivered' || state === 'dead'
 
 function seenBy(name: string, events: Envelope[], broken: string | null): SeenBy {
   const shown = orderedMessages(reduce(emptyTranscript, events.map(logEventOf)))

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { testReceiver } from '../../packages/server/src/callbacks/testReceiver.ts'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { type Inside, lookInside, lookInsides } from '../kills/inside.ts'
@@ -20,6 +21,7 @@ import { type Random, randomFrom } from './dice.ts'
 import { evidenceOf, strangersIn } from './evidence.ts'
 import { createSlots } from './slots.ts'
 import { faults, signal, type Target } from './strikes.ts'
+import { createTold } from './told.ts'
 
 /** Of an agent and its supervisor while they work. */
 const agentBytes = 640 * 1024 ** 2
@@ -106,9 +108,14 @@ async function main(): Promise<number> {
   const random = randomFrom(options.seed)
   const temporary = await mkdtemp(join(tmpdir(), 'corral-chaos-'))
   await mkdir(join(temporary, 'inside'))
-  const corral = await startInstallation({ env: { TMPDIR: join(temporary, 'inside') } })
+  await using receiver = await testReceiver()
+  const corral = await startInstallation({
+    env: { TMPDIR: join(temporary, 'inside'), CORRAL_ALLOW_PRIVATE_HOSTS: receiver.host },
+  })
+  const place = { corral, callbackUrl: receiver.url }
+  const told = createTold(receiver, corral)
   const names = Array.from({ length: options.sessions }, (_, i) => `chaos-${i + 1}`)
-  const actors = await Promise.all(names.map((name) => createActor(corral, name, random.branch())))
+  const actors = await Promise.all(names.map((name) => createActor(place, name, random.branch())))
   const slots = createSlots(options.agents)
   const deadline = performance.now() + options.minutes * 60_000
   say('all sessions are prepared')
@@ -140,6 +147,7 @@ async function main(): Promise<number> {
     corral,
     insides: () => insidesOf(corral),
     cutViewer: (from) => from.pick(actors).cutViewer(),
+    receiver,
   }
   async function inTime(what: string, all: Promise<unknown>[]): Promise<void> {
     const late = delay(deadline + restMs - performance.now(), 'late' as const, { ref: false })
@@ -161,7 +169,7 @@ async function main(): Promise<number> {
       })
       await guarded(
         actor,
-        evidenceOf(corral, actor, last).then((evidence) => sessions.push(evidence)),
+        evidenceOf({ corral, told }, actor, last).then((evidence) => sessions.push(evidence)),
       )
       await makeRoom(actor)
     })
@@ -190,7 +198,8 @@ function report(sessions: Evidence['sessions']): void {
   console.log(`faults: ${JSON.stringify(struck)}`)
   console.log(
     `${sessions.length} sessions, executions ${JSON.stringify(states)}, ${sum(({ events }) => events.length)} events, ` +
-      `${sum(({ viewers }) => viewers.length)} viewers, ${sum(({ commits }) => commits.length)} commits`,
+      `${sum(({ viewers }) => viewers.length)} viewers, ${sum(({ commits }) => commits.length)} commits, ` +
+      `${sum(({ answered }) => answered.length)} answers, ${sum(({ told }) => told.length)} callbacks`,
   )
 }
 

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Answer, Receiver } from '../../packages/server/src/callbacks/testReceiver.ts'
 import type { Installation } from '../harness/installation.ts'
 import { processesOf } from '../harness/processes.ts'
 import type { Inside } from '../kills/inside.ts'
@@ -17,6 +18,8 @@ export type Target = {
   insides(): Promise<Inside[]>
   /** A viewer leaves, and comes back to where it was. */
   cutViewer(random: Random): void
+  /** Who is told how executions end. */
+  receiver: Pick<Receiver, 'answer'>
 }
 
 /** Tells what was done; null when there was nothing to strike. */
@@ -49,6 +52,13 @@ const cutClient = cutConnection('client', (pid, { corral }) => connectionsOfPort
 const cutViewer: Fault = async ({ cutViewer: cut }, random) => {
   cut(random)
   return 'viewer leaves and comes back'
+}
+
+/** The next callback is not taken. */
+const refuseCallback: Fault = async ({ receiver }, random) => {
+  const answer = random.pick<Answer>([500, 429, 'hang', 'reset', 'half'])
+  receiver.answer(answer, 200)
+  return `callback answered with ${answer}`
 }
 
 async function pidsOf(name: string, target: Target, random: Random): Promise<number[]> {
@@ -117,6 +127,7 @@ export const faults: Record<string, Fault[]> = {
   sandbox: [kill('sandbox'), freeze('sandbox')],
   link: [cutLink],
   viewer: [cutViewer, cutClient],
+  callback: [refuseCallback],
 }
 
 /** While it is not there nobody runs it. */

@@ -40,6 +40,8 @@ export type Records = {
   sandboxInits(): Promise<number[]>
   /** When the answer to an ask was last sent to the supervisor, in milliseconds. */
   answerSentAt(session: SessionId, ask: string): Promise<number | null>
+  asks(session: SessionId): Promise<{ id: string; state: string }[]>
+  callbacks(session: SessionId): Promise<{ executionId: ExecutionId; state: string }[]>
   modelCalls(executionId: ExecutionId): Promise<number>
   /** Moves all that a timer could count from into the past, as if the server had been away for so long. */
   age(session: SessionId, minutes: number): Promise<void>
@@ -98,6 +100,11 @@ export function recordsOf(home: string): Records {
       )
       return row?.sentAt?.getTime() ?? null
     },
+    asks: (session) => read('select id, state from ask where session_id = $1 order by asked_at', [uuidOf(session)]),
+    callbacks: (session) =>
+      read('select execution_id as "executionId", state from callback where session_id = $1 order by number', [
+        uuidOf(session),
+      ]),
     async modelCalls(executionId) {
       const rows = await read('select 1 from model_call where execution_id = $1', [executionId])
       return rows.length
