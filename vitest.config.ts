@@ -13,6 +13,8 @@ export default defineConfig({
     reporters: tallyFile ? ['default', tallyReporter(tallyFile)] : ['default'],
     testTimeout: 10_000,
     hookTimeout: 30_000,
+    // Most tests wait for processes; the default leaves one core to nobody.
+    maxWorkers: '100%',
     projects: [
       {
         extends: true,

@@ -32,16 +32,24 @@ export type Actor = {
   cutViewer(): void
 }
 
-/** Longer than it takes to find a sandbox lost and to start it again, thrice. */
+/** Longer than it takes to find a sandbox lost and to start it again, thrice; */
 const roundMs = 300_000
+/** and agents start in turn, so that the last session may wait for those of all others. */
+const turnOfStartMs = 15_000
 
 type Place = {
   corral: Installation
   /** Where the end of each execution is told. */
   callbackUrl: string
+  /** As many as there are. */
+  sessions: number
 }
 
-export async function createActor({ corral, callbackUrl }: Place, name: string, random: Random): Promise<Actor> {
+export async function createActor(
+  { corral, callbackUrl, sessions }: Place,
+  name: string,
+  random: Random,
+): Promise<Actor> {
   const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
   let turn = 0
   const first = nextTurn()
@@ -90,7 +98,7 @@ export async function createActor({ corral, callbackUrl }: Place, name: string, 
   const stop = () => patiently(() => corral.corral.call.interruptSession.mutate({ cloudAgentSessionId: session }))
 
   const allOver = () =>
-    eventually(`the end of all turns of ${session}`, roundMs, async () => {
+    eventually(`the end of all turns of ${session}`, roundMs + sessions * turnOfStartMs, async () => {
       // Twenty of us look.
       await delay(500)
       await answering.answerAll()

@@ -112,7 +112,7 @@ async function main(): Promise<number> {
   const corral = await startInstallation({
     env: { TMPDIR: join(temporary, 'inside'), CORRAL_ALLOW_PRIVATE_HOSTS: receiver.host },
   })
-  const place = { corral, callbackUrl: receiver.url }
+  const place = { corral, callbackUrl: receiver.url, sessions: options.sessions }
   const told = createTold(receiver, corral)
   const names = Array.from({ length: options.sessions }, (_, i) => `chaos-${i + 1}`)
   const actors = await Promise.all(names.map((name) => createActor(place, name, random.branch())))

@@ -53,7 +53,7 @@ export function recordsOf(home: string): Records {
   async function read<Row>(text: string, values: string[]): Promise<Row[]> {
     // The gateway is given the address of the database in its configuration.
     const { databaseUrl } = JSON.parse(await readFile(join(home, 'gateway', 'config.json'), 'utf8'))
-    const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
+    const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 30_000 })
     // PostgreSQL may die between two words of ours; the question that waits for its answer fails by itself.
     client.on('error', () => {})
     await client.connect()
