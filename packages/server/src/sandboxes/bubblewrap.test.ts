@@ -1,12 +1,16 @@
+import { execFile } from 'node:child_process'
 import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { checkBubblewrap } from './bubblewrapCheck.ts'
+import { namespaces } from './bubblewrapCommand.ts'
 import { findTrees } from './cgroups/cgroups.ts'
 import { conformance, useWorld } from './conformance/conformance.ts'
+import { whatMayBeOpened } from './conformance/escape/escape.ts'
 import { hostProcessesOf, processesIn } from './conformance/hostProcesses.ts'
-import type { Guest } from './conformance/world.ts'
+import { type Guest, makeWorld } from './conformance/world.ts'
 
 const check = await checkBubblewrap()
 if (!check.works) console.warn(`bubblewrap sandboxes are not tested: ${check.reason} ${check.remedy}`)
@@ -124,6 +128,24 @@ describe.runIf(check.works)('with bubblewrap', () => {
       expect(Number(await guest.read('nice'))).toBe(Math.min(getPriority() + 5, 19))
     })
   })
+
+  // A container whose ids are few: then a sandbox is the host's root to the kernel, although without its capabilities.
+  test.runIf(process.geteuid?.() === 0)(
+    'of a root server without host users it writes no file of the kernel',
+    async () => {
+      await using world = await makeWorld(settings)
+      const { hostUser: _, ...spec } = world.newSpec()
+      const guest = await world.start(spec)
+      expect(await guest.read('cat', '/proc/self/uid_map')).toMatch(/^1000\s+0\s/)
+      expect(await whatMayBeOpened(guest.read)).toMatchObject({ kernel: [] })
+      const bare = ['--ro-bind', '/', '/', ...namespaces, '--']
+      const inBareOne = await whatMayBeOpened(async (...command) => {
+        const { stdout } = await promisify(execFile)('bwrap', [...bare, process.execPath, ...command.slice(1)])
+        return stdout
+      })
+      expect(inBareOne.kernel).toContain('/proc/sys/kernel/core_pattern')
+    },
+  )
 
   describe('a sandbox that cannot be made', () => {
     const world = useWorld(settings)

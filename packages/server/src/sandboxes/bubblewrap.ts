@@ -2,18 +2,19 @@
 // process 1, makes a second start harmless, whoever calls it; the driver itself keeps no state.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type FileHandle, realpath } from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { identifyProcess, type ProcessIdentity, processEnded, processState } from '../host/processIdentity.ts'
 import { dataFolderName } from '../host/runFolder.ts'
 import { hasCode } from '../host/systemError.ts'
 import { checkBubblewrap } from './bubblewrapCheck.ts'
-import { lockedStatus, sandboxCommand, statusFd, upFd } from './bubblewrapCommand.ts'
+import { filterFd, lockedStatus, sandboxCommand, statusFd, upFd } from './bubblewrapCommand.ts'
 import { findTrees, makeGroup, removeEmptyGroups, removeGroup } from './cgroups/cgroups.ts'
 import { type BubblewrapRef, type Driver, SandboxError, type SandboxSpec } from './driver.ts'
 import { makeSandboxFolder, openLog, writeBootFile } from './folder.ts'
 import { hostPath, type InitIdentity } from './layout.ts'
 import { findSandboxes } from './sandboxProcess.ts'
+import { processorHere, seccompProgram } from './seccomp/program.ts'
 
 const startTimeoutMs = 5_000
 const killTimeoutMs = 5_000
@@ -96,13 +97,16 @@ type Launch = { result: 'up'; identity: ProcessIdentity } | { result: 'locked' }
 /** Detached: a session of its own, so that neither the server's end nor a terminal's interrupt reaches the sandbox. */
 async function launchSandbox([program = '', ...args]: string[], log: FileHandle): Promise<Launch> {
   const loggedBytes = (await log.stat()).size
+  const processor = processorHere()
+  if (!processor) return { result: 'failed', reason: `there is no system call filter for ${process.arch}` }
   const launcher = spawn(program, args, {
     cwd: '/',
     detached: true,
     env: { PATH: hostPath },
-    stdio: ['ignore', log.fd, log.fd, 'pipe', 'pipe'],
+    stdio: ['ignore', log.fd, log.fd, 'pipe', 'pipe', 'pipe'],
   })
   launcher.unref()
+  write(launcher, filterFd, seccompProgram(processor))
   const ended = new Promise<string | number>((resolve) => {
     launcher.once('error', (error) => resolve(error.message))
     launcher.once('exit', (code, signal) => resolve(code ?? signal ?? ''))
@@ -126,6 +130,14 @@ async function launchSandbox([program = '', ...args]: string[], log: FileHandle)
   if (exit === lockedStatus) return { result: 'locked' }
   const { buffer, bytesRead } = await log.read({ buffer: Buffer.alloc(4_096), position: loggedBytes })
   return { result: 'failed', reason: buffer.toString('utf8', 0, bytesRead).trim() || `the launcher ended (${exit})` }
+}
+
+/** A launcher that ends before it has read says why by other means. */
+function write(launcher: ChildProcess, fd: number, bytes: Buffer): void {
+  const pipe = launcher.stdio[fd]
+  if (!(pipe instanceof Writable)) throw new TypeError(`File descriptor ${fd} of the launcher is not a pipe.`)
+  pipe.once('error', () => pipe.destroy())
+  pipe.end(bytes)
 }
 
 /** The first line of a pipe, or `undefined` when the pipe ends or is closed before. */

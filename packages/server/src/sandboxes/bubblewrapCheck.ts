@@ -7,6 +7,7 @@ import { asHostUser, firstHostUser, hostUserIdsUsable } from '../host/hostUser.t
 import { namespaces, systemFolders } from './bubblewrapCommand.ts'
 import type { DriverCheck } from './driver.ts'
 import { hostPath } from './layout.ts'
+import { processorHere } from './seccomp/program.ts'
 
 type BubblewrapFailure = Extract<DriverCheck, { works: false }>
 
@@ -15,6 +16,7 @@ const programs = ['bwrap', 'bash', 'flock', 'prlimit', 'setpriv', 'unshare']
 
 export async function checkBubblewrap(): Promise<DriverCheck> {
   if (process.platform !== 'linux') return notLinux
+  if (!processorHere()) return notThisProcessor
   const runs = await Promise.all(programs.map(async (name) => ({ name, ...(await run([name, '--version'])) })))
   const missing = runs.filter(({ found }) => !found).map(({ name }) => name)
   if (missing.length > 0) return notInstalled(missing)
@@ -29,6 +31,13 @@ const notLinux: BubblewrapFailure = {
   problem: 'not_supported',
   reason: 'bubblewrap sandboxes need Linux.',
   remedy: 'Run Corral on Linux, or in a Linux virtual machine.',
+}
+
+const notThisProcessor: BubblewrapFailure = {
+  works: false,
+  problem: 'not_supported',
+  reason: `Corral has no system call filter for ${process.arch}, and starts no bubblewrap sandbox without one.`,
+  remedy: 'Run Corral on an x64 or arm64 processor, or with CORRAL_SANDBOX_DRIVER=docker.',
 }
 
 const notInstalled = (missing: string[]): BubblewrapFailure => ({

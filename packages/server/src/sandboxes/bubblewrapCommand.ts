@@ -1,17 +1,19 @@
 // The command that makes a bubblewrap sandbox. Invariants: it holds no secret; nothing of the host is visible inside but
-// what is named here; no file of the server stays open in it but the log, the two pipes to the driver and the lock.
-import { lstatSync, readlinkSync } from 'node:fs'
+// what is named here; no file of the server stays open in it but the log, the pipes to the driver and the lock.
+import { lstatSync, readlinkSync, statSync } from 'node:fs'
 import { asHostUser, type HostBind, hostBindRoot } from '../host/hostUser.ts'
 import type { SandboxGroup } from './cgroups/cgroups.ts'
 import type { SandboxSpec } from './driver.ts'
 import {
   agentFolder,
+  hiddenKernelPaths,
   initPath,
   inside,
   insideSource,
   madeUpFiles,
   oomScore,
   programsPath,
+  readOnlyKernelPaths,
   sandboxPaths,
   sharedMemoryBytes,
   temporaryBytes,
@@ -23,6 +25,8 @@ export const lockedStatus = 75
 /** File descriptors that the driver gives to the launcher, besides standard output and error, which are the log. */
 export const statusFd = 3
 export const upFd = 4
+/** bwrap reads the system call filter from it, and closes it. */
+export const filterFd = 5
 
 // An open folder that the server inherited from its own parent would be a way out of the sandbox, so all is closed
 // (255 is bash's own). Only bash closes descriptors above 9. The lock is kept by whatever is executed from here; it is
@@ -32,11 +36,11 @@ export const upFd = 4
 // host that has set a higher value already lets nobody lower it.
 const launcher = `for fd in /proc/self/fd/*; do
   fd=\${fd##*/}
-  if [ "$fd" -gt ${upFd} ] && [ "$fd" != 255 ]; then exec {fd}>&-; fi
+  if [ "$fd" -gt ${filterFd} ] && [ "$fd" != 255 ]; then exec {fd}>&-; fi
 done
 (umask 077; : >>"$1")
-exec 5<"$1"
-flock --nonblock --conflict-exit-code ${lockedStatus} 5 || exit $?
+exec 6<"$1"
+flock --nonblock --conflict-exit-code ${lockedStatus} 6 || exit $?
 left=$2
 shift 2
 while [ "$left" -gt 0 ]; do
@@ -80,7 +84,8 @@ function bubblewrapCommand(mark: string, spec: SandboxSpec, group: SandboxGroup 
   const writable = (source: string, target: string) => ['--bind', place(source), target]
   const memory = (target: string, bytes: number) => ['--size', `${bytes}`, '--tmpfs', target]
   return [
-    ...['bwrap', '--json-status-fd', `${statusFd}`, ...namespaces],
+    ...['bwrap', '--json-status-fd', `${statusFd}`, '--seccomp', `${filterFd}`, ...namespaces],
+    ...kernelPaths(),
     ...systemFolders(),
     ...[...madeUpFiles, 'passwd', 'group'].flatMap((name) => ['--ro-bind', `${ours}/etc/${name}`, `/etc/${name}`]),
     ...hostFiles.flatMap((path) => ['--ro-bind-try', path, path]),
@@ -120,6 +125,19 @@ const environment = [
 const hostFiles = [
   ...['/etc/ld.so.cache', '/etc/alternatives', '/etc/protocols', '/etc/services'],
   ...['/etc/ssl/certs', '/etc/ssl/openssl.cnf', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'],
+]
+
+/**
+ * What a sandbox's own `/proc` still shows of the kernel, hidden or read-only; bwrap's own cover leaves `/proc/sys` out.
+ * Those that this kernel does not have need no cover, and could not be given one.
+ */
+const kernelPaths = (): string[] => [
+  ...readOnlyKernelPaths.flatMap((path) => ['--ro-bind-try', path, path]),
+  ...hiddenKernelPaths.flatMap((path) => {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (!found) return []
+    return found.isDirectory() ? ['--tmpfs', path, '--remount-ro', path] : ['--ro-bind', '/dev/null', path]
+  }),
 ]
 
 /** `/usr`, and beside it links or folders just as on the host. */

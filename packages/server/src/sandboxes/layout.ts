@@ -65,6 +65,21 @@ export const sharedMemoryBytes = ({ memoryBytes }: { memoryBytes: number }): num
 /** A host that is short of memory ends a sandbox before the server. The supervisor gives more to agents and tools. */
 export const oomScore = 200
 
+/**
+ * Covered under every driver: what the kernel tells of the whole machine, its keys, its memory and its devices. Docker's own
+ * list, which giving one replaces, and more.
+ */
+export const hiddenKernelPaths = [
+  ...['/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/key-users', '/proc/keys', '/proc/kmsg'],
+  ...['/proc/latency_stats', '/proc/scsi', '/proc/sched_debug', '/proc/slabinfo', '/proc/timer_list'],
+  ...['/proc/timer_stats', '/proc/vmallocinfo'],
+] as const
+
+/** Who may write them is told by their owner, not by a capability: to a sandbox that is root to the kernel they are open. */
+export const readOnlyKernelPaths = [
+  ...['/proc/bus', '/proc/fs', '/proc/irq', '/proc/pressure', '/proc/sys', '/proc/sysrq-trigger'],
+] as const
+
 /** The folder of an agent inside a sandbox. */
 export function agentFolder({ name, version }: { name: string; version: string }): string {
   return `/opt/agents/${safeName(name)}@${safeName(version)}`

@@ -1,6 +1,7 @@
 // What every driver promises, as tests that look at real sandboxes from inside and from the host. Each driver's own
 // test calls `conformance` and adds only what concerns its own means.
 import { afterAll, beforeAll, describe } from 'vitest'
+import { escapeTests } from './escape/escape.ts'
 import { isolationTests } from './isolation.ts'
 import { lifeTests } from './life.ts'
 import { limitTests } from './limits.ts'
@@ -10,6 +11,7 @@ export function conformance(settings: DriverSettings): void {
   describe(`a sandbox of the ${settings.sandboxDriver} driver`, () => {
     const world = useWorld(settings)
     describe('is closed:', () => isolationTests(world))
+    describe('lets nothing out:', () => escapeTests(world))
     describe('lives:', () => lifeTests(world))
     describe('is bounded:', () => limitTests(world))
   })
@@ -21,7 +23,7 @@ export function useWorld(settings: DriverSettings): () => World {
   beforeAll(async () => {
     world = await makeWorld(settings)
   })
-  afterAll(() => world?.close())
+  afterAll(() => world?.[Symbol.asyncDispose]())
   return () => {
     if (!world) throw new Error('The world is made when the tests run.')
     return world

@@ -96,7 +96,7 @@ export async function makeWorld(settings: DriverSettings) {
       throw new Error('The starter ended without a sandbox.')
     },
 
-    async close() {
+    async [Symbol.asyncDispose]() {
       for (const { pid } of processes) if (pid && existsSync(`/proc/${pid}`)) process.kill(-pid, 'SIGKILL')
       for (const ref of await driver.list()) await driver.stop(ref, 0)
       await driver.tidy()

@@ -1,18 +1,22 @@
-// What Docker is asked for to make a sandbox: pure. Invariants: no network, no capability, no privilege to gain, nothing
-// writable but the sandbox's own folders and memory; no secret in arguments, environment or labels.
+// What Docker is asked for to make a sandbox: pure. Invariants: no network, no capability, no privilege to gain, no system
+// call that the policy refuses, nothing writable but the sandbox's own folders and memory; no secret in arguments,
+// environment or labels.
 import type { ContainerCreateOptions } from 'dockerode'
 import { kernelMemoryBytes } from '../cgroups/settings.ts'
 import type { SandboxSpec } from '../driver.ts'
 import {
   agentFolder,
+  hiddenKernelPaths,
   inside,
   madeUpFiles,
   oomScore,
   programsPath,
+  readOnlyKernelPaths,
   sandboxPaths,
   sharedMemoryBytes,
   temporaryBytes,
 } from '../layout.ts'
+import { dockerProfile } from '../seccomp/profile.ts'
 
 /** Labels by which a container is known as ours; `mark` names the data folder. */
 export const labels = { mark: 'corral.mark', sandboxId: 'corral.sandbox', bootId: 'corral.boot' } as const
@@ -25,7 +29,7 @@ export type ContainerUser = { uid: number; gid: number }
 
 // What the init says goes to the log on the host, which it keeps short. The environment is made here, since Docker adds
 // names of its own to the one that it is given.
-const launcher = `exec >>${inside.log} 2>&1 </dev/null 4>/dev/null 5</dev/null
+const launcher = `exec >>${inside.log} 2>&1 </dev/null 4>/dev/null 6</dev/null
 cd /
 exec env -i PATH=${programsPath} HOME=${inside.home} USER=corral LANG=C.UTF-8 PWD=/ sh "$1"`
 
@@ -58,9 +62,10 @@ export function containerOf(options: {
     HostConfig: {
       NetworkMode: 'none',
       CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
+      SecurityOpt: ['no-new-privileges', `seccomp=${dockerProfile()}`],
       ReadonlyRootfs: true,
       IpcMode: 'private',
+      ReadonlyPaths: [...readOnlyKernelPaths],
       MaskedPaths: [...hiddenKernelPaths, '/sys'],
       Memory: memoryBytes,
       MemorySwap: memoryBytes,
@@ -92,9 +97,3 @@ export function containerOf(options: {
     },
   }
 }
-
-/** Docker's own list, which giving one replaces. */
-const hiddenKernelPaths = [
-  ...['/proc/asound', '/proc/acpi', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list'],
-  ...['/proc/timer_stats', '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap'],
-]

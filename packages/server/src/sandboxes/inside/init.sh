@@ -1,6 +1,6 @@
 # The process 1 of a sandbox: starts the supervisor, starts it again when it has ended, and reaps what loses its parent.
 # Its end is the end of everything inside. SIGTERM ends the supervisor first, and then the sandbox.
-# Open files: 1 and 2 are the log on the host, 4 tells the driver that the sandbox is up, and 5 is the lock on the
+# Open files: 1 and 2 are the log on the host, 4 tells the driver that the sandbox is up, and 6 is the lock on the
 # sandbox's folder, which process 1 alone keeps, so that it is free as soon as the sandbox has ended.
 umask 022
 trap 'stopping=yes; kill -TERM "$child" 2>/dev/null' TERM
@@ -12,14 +12,14 @@ exec 4>&-
 while :; do
   [ "$(stat -Lc %s /proc/1/fd/1)" -lt 1048576 ] || : >/proc/1/fd/1
   sleep 60
-done 5>&- &
+done 6>&- &
 
 set -- 0.25 0.5 1 2 4 8
 while [ -z "$stopping" ]; do
   began=$(date +%s)
   # In a group of its own: a tool that ends its process group must not end process 1.
   # A small young generation: less memory while idle, and a supervisor allocates little.
-  setsid /corral/node --max-semi-space-size=1 /corral/supervisor.mjs 5>&- &
+  setsid /corral/node --max-semi-space-size=1 /corral/supervisor.mjs 6>&- &
   child=$!
   [ -z "$stopping" ] || kill -TERM "$child"
   # A signal that is trapped ends `wait` early.
@@ -28,12 +28,12 @@ while [ -z "$stopping" ]; do
   # 41: it was fenced. Another supervisor has this sandbox, or the server has given it up; starting it again helps nobody.
   if [ "$status" -eq 41 ]; then
     echo "corral: the supervisor was fenced and is not started again" >&2
-    while [ -z "$stopping" ]; do sleep 3600 5>&- & wait $!; done
+    while [ -z "$stopping" ]; do sleep 3600 6>&- & wait $!; done
     break
   fi
   [ $(($(date +%s) - began)) -lt 60 ] || set -- 0.25 0.5 1 2 4 8
   echo "corral: the supervisor ended with status $status and is started again in $1 s" >&2
-  sleep "$1" 5>&- &
+  sleep "$1" 6>&- &
   wait $!
   [ $# -eq 1 ] || shift
 done
