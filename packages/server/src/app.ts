@@ -273,7 +273,7 @@ export function createApp(deps: {
     placesReplaced: metrics.placesReplaced,
     beyond: config.facade.beyond,
   })
-  http.route('/', facade)
+  http.route('/', facade.app)
   let server: Server | null = null
 
   return {
@@ -301,6 +301,7 @@ export function createApp(deps: {
       const closed = server ? once(server, 'close') : null
       server?.close()
       server?.closeIdleConnections()
+      facade.close()
       await stream.close()
       await Promise.all([sessionReconciler.close(), fleet.reconciler.close(), callbacks.close()])
       holdBack.close()

@@ -13,16 +13,17 @@ import {
 } from '@corral/protocol'
 import { and, eq, sql } from 'drizzle-orm'
 import type { Credits } from '../credits/credits.ts'
-import { type ExecutionRequest, execution, session } from '../database/schema.ts'
+import { type ExecutionRequest, execution, message, session } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import { lockOwned } from './access.ts'
 import type { Admissible } from './admissible.ts'
+import { firstLine } from './commands.ts'
 import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
-import type { Sessions } from './sessions.ts'
+import type { MessageIds, Sessions } from './sessions.ts'
 import { refuseUnbuilt } from './unbuilt.ts'
 
 type SessionRow = typeof session.$inferSelect
@@ -54,7 +55,11 @@ export function createAdmission(deps: {
       await replaceTokens(tx, id, { githubToken })
       if (row.initiatedAt) {
         const first = await firstExecution(tx, id)
-        if (!first) throw new Error(`session ${id} is initiated but has no execution`)
+        // One that began without a prompt has no first message until somebody sends it.
+        if (!first)
+          throw new CorralError('already_initiated', {
+            sentence: 'This session has begun without a prompt; send it one.',
+          })
         return ackOf(row, first)
       }
       await deps.credits.require(tx, caller, row, row.configuration.model)
@@ -68,7 +73,7 @@ export function createAdmission(deps: {
     })
   }
 
-  async function send(caller: Caller, id: SessionId, input: SendInput): Promise<Ack> {
+  async function send(caller: Caller, id: SessionId, input: SendInput, ids: MessageIds = {}): Promise<Ack> {
     refuseUnbuilt(input)
     const { prompt } = input
     if (prompt === undefined) throw invalidInput('prompt', 'is required')
@@ -85,6 +90,7 @@ export function createAdmission(deps: {
         if (known && known.clientHash !== clientHash) throw new CorralError('idempotency_mismatch')
         if (known) return ackOf(row, known)
       }
+      if (ids.messageId !== undefined) await refuseKnownMessage(tx, id, ids.messageId)
       await replaceTokens(tx, id, input)
       const request = await requestOf(tx, row, input)
       await deps.credits.require(tx, caller, row, request.model)
@@ -93,7 +99,13 @@ export function createAdmission(deps: {
         request,
         clientId: input.clientId ?? null,
         clientHash,
+        ...ids,
       })
+      if (row.title === '')
+        await tx.orm
+          .update(session)
+          .set({ title: firstLine(prompt) })
+          .where(eq(session.id, id))
       await queue.wakeSession(tx, id)
       return ackOf(row, queued)
     })
@@ -153,6 +165,17 @@ export function createAdmission(deps: {
   }
 
   return { initiate, send, updateExecution }
+}
+
+/** An id is one message's; another message must not take its place in the transcript. */
+async function refuseKnownMessage(tx: Tx, id: SessionId, messageId: string): Promise<void> {
+  const [known] = await tx.orm
+    .select({ id: message.id })
+    .from(message)
+    .where(and(eq(message.sessionId, id), eq(message.id, messageId)))
+  if (known) {
+    throw new CorralError('idempotency_mismatch', { sentence: 'There is another message of this id in the session.' })
+  }
 }
 
 /** What a follow-up does not say is as it was the last time. */

@@ -14,6 +14,7 @@ import type { CodeHostOf } from './commands.ts'
 import { createContentHash } from './contentHash.ts'
 import { createEndings } from './ending.ts'
 import { createExecutionQueue } from './executionQueue.ts'
+import { createPermissionRules } from './permissionRules.ts'
 import { createPreparation } from './preparation.ts'
 import { createReads } from './reads.ts'
 import type { RepositoryPolicy } from './repository.ts'
@@ -74,6 +75,7 @@ export function createSessions(deps: {
     answerQuestion: answers.answerQuestion,
     rejectQuestion: answers.rejectQuestion,
     answerPermission: answers.answerPermission,
+    addPermissionRules: createPermissionRules(deps),
     asks: answers.list,
     diff: reads.diff,
     timing: reads.timing,

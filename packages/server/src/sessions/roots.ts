@@ -40,7 +40,7 @@ export type RootQuery = {
   before?: number | undefined
 }
 
-export type RootAsk = { sessionId: SessionId; request: Record<string, unknown> }
+export type RootAsk = { root: Root; request: Record<string, unknown> }
 
 export type Roots = ReturnType<typeof createRoots>
 
@@ -110,7 +110,7 @@ export function createRoots({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
     /** Open ones, oldest first; by `ask_pending`. Those of sub-agents are their root's. */
     async asks(caller: Caller, kind: AskKind, only?: SessionId): Promise<RootAsk[]> {
       return orm
-        .select({ sessionId: ask.sessionId, request: ask.request })
+        .select({ root: session, request: ask.request })
         .from(ask)
         .innerJoin(session, eq(session.id, ask.sessionId))
         .where(
@@ -126,14 +126,14 @@ export function createRoots({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
         .limit(mostAsks)
     },
 
-    /** Whose ask that is, whatever became of it; null unless exactly one session has it. By `ask_id`. */
-    async sessionOfAsk(
+    /** Whatever became of it; null unless exactly one session has it. By `ask_id`. */
+    async findAsk(
       caller: Caller,
       which: { kind: AskKind; askId: string },
       only?: SessionId,
-    ): Promise<Root | null> {
+    ): Promise<{ root: Root; request: Record<string, unknown> } | null> {
       const rows = await orm
-        .select({ session })
+        .select({ root: session, request: ask.request })
         .from(ask)
         .innerJoin(session, eq(session.id, ask.sessionId))
         .where(
@@ -147,7 +147,7 @@ export function createRoots({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
         )
         .limit(2)
       const [found, other] = rows
-      return found && !other ? found.session : null
+      return found && !other ? found : null
     },
 
     /** The user's messages of these executions. */

@@ -38,6 +38,9 @@ export type ExecutionProgress = {
   failure: ExecutionFailure | null
 }
 
+/** Ids of a user's message that its sender has minted; `idempotency_mismatch` when another message has it. */
+export type MessageIds = { messageId?: string | undefined; partId?: string | undefined }
+
 export type Sessions = {
   /** Idempotent by (user, `clientId`); starts sandbox, clone and agent behind its answer. */
   prepare(caller: Caller, input: PrepareSessionInput): Promise<PreparedPair>
@@ -63,7 +66,12 @@ export type Sessions = {
     options: { kilocodeOrganizationId?: string | undefined; githubToken?: string | undefined },
   ): Promise<Ack>
   /** Queues a follow-up; refused with `queue_full` when ten wait. Idempotent by (session, `clientId`). */
-  send(caller: Caller, id: SessionId, input: Omit<SendMessageInput, 'cloudAgentSessionId' | 'sessionId'>): Promise<Ack>
+  send(
+    caller: Caller,
+    id: SessionId,
+    input: Omit<SendMessageInput, 'cloudAgentSessionId' | 'sessionId'>,
+    ids?: MessageIds,
+  ): Promise<Ack>
   /** Changes a queued execution; `no_longer_open` once it has left the queue. */
   updateExecution(
     caller: Caller,
@@ -97,6 +105,15 @@ export type Sessions = {
   answerQuestion(caller: Caller, id: SessionId, answer: { questionId: string; answers: string[][] }): Promise<void>
   rejectQuestion(caller: Caller, id: SessionId, questionId: string): Promise<void>
   answerPermission(caller: Caller, id: SessionId, answer: PermissionAnswer): Promise<void>
+  /**
+   * From the next message on these patterns are allowed or denied without asking. Each must be one that the ask offers to
+   * allow for good; any other is `invalid_input`.
+   */
+  addPermissionRules(
+    caller: Caller,
+    id: SessionId,
+    rules: { permissionId: string; allowed: string[]; denied: string[] },
+  ): Promise<void>
   /** At most 100, the newest ones, oldest first. */
   asks(caller: Caller, id: SessionId, state: AskState | undefined): Promise<AskView[]>
   diff(caller: Caller, id: SessionId): Promise<SessionDiff>

@@ -14,8 +14,9 @@ import { readQuery } from './query.ts'
 import { FacadeRefusal, facadeRefusal, refusalResponse, sessionNotFound } from './refusal.ts'
 import type { Call, Route } from './route.ts'
 
+export type Connection = { address: string | null; reset(): void }
 /** `path` without the base of the facade. */
-export type Dispatch = (request: Request, path: string, address: string | null) => Promise<Response>
+export type Dispatch = (request: Request, path: string, connection: Connection) => Promise<Response>
 
 export function createDispatch(options: {
   routes: readonly Route[]
@@ -34,7 +35,7 @@ export function createDispatch(options: {
     ...(beyond ? (route.beyondParameters ?? []) : []),
   ]
 
-  return async function dispatch(request, path, address) {
+  return async function dispatch(request, path, { address, reset }) {
     let matched: Matched | null = null
     try {
       const caller = await callerOf(request, address)
@@ -42,7 +43,7 @@ export function createDispatch(options: {
       if (!matched) throw unsupported(request.method, path)
       const { route, params } = matched
       authorize(caller, { scope: route.scope })
-      return await run(route, { caller, request, params })
+      return await run(route, { caller, request, params, reset })
     } catch (error) {
       return refusalResponse(refused(error, path, matched?.route))
     }

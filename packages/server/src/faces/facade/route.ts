@@ -13,6 +13,8 @@ export type Call = {
   query: Query
   /** Of the path's own parts, as `:name` has them. */
   params: ReadonlyMap<string, string>
+  /** Breaks the connection: what was begun and cannot be gone on with must not look like a whole. */
+  reset(): void
 }
 export type SessionCall = Call & { root: Root }
 /** `root`: the session whose folder the request names. */

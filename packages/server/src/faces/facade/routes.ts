@@ -2,7 +2,8 @@
  * The interface of the Kilo and OpenCode SDKs over sessions in the cloud, at `/kilo` and `/opencode`: one dispatcher, and
  * one folder per group of routes. Source: 31 (c).
  */
-import { Hono } from 'hono'
+import type { HttpBindings } from '@hono/node-server'
+import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
 import type { Identity } from '../../identity/identity.ts'
 import type { Log } from '../../log/log.ts'
@@ -11,9 +12,12 @@ import type { RepositoryPolicy } from '../../sessions/repository.ts'
 import type { Roots } from '../../sessions/roots.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { addressOf } from '../cloud-agent/border.ts'
+import { askRoutes } from './asks/routes.ts'
 import { createDispatch } from './dispatch.ts'
+import { createStreams, eventRoutes } from './events/routes.ts'
 import { messageRoutes } from './messages/routes.ts'
 import { createProjection } from './projection.ts'
+import { promptRoutes } from './prompts/routes.ts'
 import type { Route } from './route.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 
@@ -36,15 +40,37 @@ export type FacadeDependencies = {
   logger: Logger
 }
 
-export function facadeFace(deps: FacadeDependencies): Hono {
+export type FacadeFace = {
+  app: Hono
+  /** Breaks the streams, so that their clients come back. */
+  close(): void
+}
+
+export function facadeFace(deps: FacadeDependencies): FacadeFace {
   const projection = createProjection(deps)
-  const routes: Route[] = [...sessionRoutes({ ...deps, projection }), ...messageRoutes({ ...deps, projection })]
+  const streams = createStreams(deps.identity)
+  const parts = { ...deps, projection }
+  const routes: Route[] = [
+    ...sessionRoutes(parts),
+    ...messageRoutes(parts),
+    ...promptRoutes(parts),
+    ...askRoutes(parts),
+    ...eventRoutes({ ...parts, streams, onDeleted: deps.sessions.onDeleted }),
+  ]
   const dispatch = createDispatch({ ...deps, authenticate: deps.identity.authenticate, routes })
   const app = new Hono()
   for (const base of facadeBases) {
-    app.all(`${base}/*`, (c) => dispatch(c.req.raw, pathBelow(base, c.req.url), addressOf(c)))
+    app.all(`${base}/*`, (c) =>
+      dispatch(c.req.raw, pathBelow(base, c.req.url), { address: addressOf(c), reset: resetOf(c) }),
+    )
   }
-  return app
+  return { app, close: streams.close }
+}
+
+/** There is nothing to break where no socket is. */
+function resetOf(c: Context): () => void {
+  const { outgoing }: Partial<HttpBindings> = c.env ?? {}
+  return () => void outgoing?.destroy()
 }
 
 /** As it was sent: an encoded slash is no slash. */

@@ -32,7 +32,7 @@ export async function testFacade(options: { beyond?: boolean } = {}) {
     version: '0.1.0',
     logger: quietLogger,
   })
-  const server = serve({ fetch: face.fetch, port: 0, hostname: '127.0.0.1' })
+  const server = serve({ fetch: face.app.fetch, port: 0, hostname: '127.0.0.1' })
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the server has no port')
@@ -84,6 +84,7 @@ export async function testFacade(options: { beyond?: boolean } = {}) {
     say,
     placesReplaced: () => replaced,
     async [Symbol.asyncDispose]() {
+      face.close()
       if ('closeAllConnections' in server) server.closeAllConnections()
       server.close()
       await world[Symbol.asyncDispose]()

@@ -1,6 +1,7 @@
 /** The messages of a session: all of them as a stream, pages of them, and one by its id. */
+import type { Logger } from 'pino'
 import type { Messages } from '../../../sessions/messages.ts'
-import type { Root, Roots } from '../../../sessions/roots.ts'
+import type { Roots } from '../../../sessions/roots.ts'
 import { createCursors } from '../cursors.ts'
 import type { Projection } from '../projection.ts'
 import { readValue, wholeNumber } from '../query.ts'
@@ -15,13 +16,17 @@ export function messageRoutes(deps: {
   messages: Messages
   projection: Projection
   digest(content: string): string
+  logger: Logger
 }): Route[] {
-  const { roots, messages, projection } = deps
+  const { roots, messages, projection, logger } = deps
   const cursors = createCursors(deps)
 
-  async function whole(root: Root): Promise<Response> {
-    const items = messages.all(root, await roots.lastSeq(root.id))
-    return streamed(items, (members) => projection.members(root, members))
+  async function whole({ root, reset }: SessionCall): Promise<Response> {
+    return streamed(messages.all(root, await roots.lastSeq(root.id)), {
+      shown: (members) => projection.members(root, members),
+      reset,
+      failed: (error) => logger.warn({ session: root.id, error }, 'a transcript could not be read to its end'),
+    })
   }
 
   async function page({ root, request }: SessionCall, limit: number, cursor: string | undefined): Promise<Response> {
@@ -57,7 +62,7 @@ export function messageRoutes(deps: {
         const limit = readValue(call.query, 'limit', wholeNumber(0, mostMessages)) ?? 0
         const before = call.query.get('before')
         if (limit > 0) return page(call, limit, before)
-        if (before === undefined) return whole(call.root)
+        if (before === undefined) return whole(call)
         throw new FacadeRefusal('KILO_QUERY_INVALID', 'before: needs a limit of 1 or more.')
       },
     },

@@ -8,15 +8,24 @@ const chunkCharacters = 64 * 1024
 
 type Members = Record<string, unknown>
 
-export function streamed(items: AsyncGenerator<MessageItem>, shown: (value: Members) => Members): Response {
+export function streamed(
+  items: AsyncGenerator<MessageItem>,
+  options: { shown(value: Members): Members; reset(): void; failed(error: unknown): void },
+): Response {
+  const { shown, reset, failed } = options
   const chunks = chunked(textOf(items, shown))
   const encoder = new TextEncoder()
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { value, done } = await chunks.next()
-        if (done) controller.close()
-        else controller.enqueue(encoder.encode(value))
+        try {
+          const { value, done } = await chunks.next()
+          if (!done) return controller.enqueue(encoder.encode(value))
+        } catch (error) {
+          failed(error)
+          reset()
+        }
+        controller.close()
       },
       async cancel() {
         await chunks.return()

@@ -1,0 +1,23 @@
+/** The feed of one session: each event with its number, from which a client that was cut goes on without a hole. */
+import type { Log } from '../../../log/log.ts'
+import type { Root } from '../../../sessions/roots.ts'
+import { connected, createTeller, type TellerDependencies } from './tell.ts'
+
+const form = { numbered: true, global: false }
+
+export async function* oneSession(
+  deps: TellerDependencies & { log: Pick<Log, 'follow' | 'lastSeq'> },
+  root: Root,
+  { lastEventId, signal }: { lastEventId: string | null; signal: AbortSignal },
+): AsyncGenerator<string, void, undefined> {
+  const teller = createTeller(deps, root, form)
+  const newest = await deps.log.lastSeq(root.id)
+  const given = lastEventId !== null && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : null
+  // A number that this log has not given: who has it must read again, and is told only what comes.
+  const after = given !== null && given <= newest ? given : newest
+  yield connected(form)
+  for await (const frames of deps.log.follow(root.id, { after, signal })) {
+    const text = await teller.tell(frames)
+    if (text !== '') yield text
+  }
+}

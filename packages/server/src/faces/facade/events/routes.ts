@@ -1,0 +1,112 @@
+/** The feeds: of one session with resume, of all of them, and of all in the form of the global feed. */
+import type { SessionId } from '@corral/protocol'
+import type { Logger } from 'pino'
+import type { Authenticated } from '../../../identity/caller.ts'
+import type { Standings } from '../../../identity/standings.ts'
+import type { Log } from '../../../log/log.ts'
+import type { Root, Roots } from '../../../sessions/roots.ts'
+import type { Projection } from '../projection.ts'
+import type { Call, Route } from '../route.ts'
+import { allSessions } from './allSessions.ts'
+import { oneSession } from './oneSession.ts'
+import { eventStream } from './sse.ts'
+
+const commentMs = 10_000
+
+export type Streams = ReturnType<typeof createStreams>
+
+/** The streams that are open, so that the end of an access or of the server ends them. */
+export function createStreams(deps: { standings: Pick<Standings, 'watch'> }) {
+  const open = new Set<AbortController>()
+
+  return {
+    /** Until its client goes, its caller may see nothing more, or we stop. */
+    open(caller: Authenticated, signal: AbortSignal) {
+      const stop = new AbortController()
+      const forget = new Map<string | null, () => void>()
+      open.add(stop)
+      stop.signal.addEventListener('abort', () => {
+        open.delete(stop)
+        for (const end of forget.values()) end()
+      })
+      signal.addEventListener('abort', () => stop.abort())
+
+      /** The caller's standing in the organization of what is shown. */
+      function watch(organizationId: string | null): void {
+        if (forget.has(organizationId) || stop.signal.aborted) return
+        const { userId, proof } = caller
+        const standing = { userId, organizationId, credential: proof.credential }
+        forget.set(
+          organizationId,
+          deps.standings.watch(standing, () => stop.abort()),
+        )
+      }
+      watch(null)
+      return { stop, watch }
+    },
+    close(): void {
+      for (const stop of open) stop.abort()
+    },
+  }
+}
+
+export function eventRoutes(deps: {
+  roots: Roots
+  projection: Projection
+  log: Pick<Log, 'follow' | 'replay' | 'listen' | 'lastSeq'>
+  streams: Streams
+  onDeleted(listener: (id: SessionId) => void): () => void
+  logger: Logger
+}): Route[] {
+  const { log, streams } = deps
+
+  function streamOf(frames: AsyncGenerator<string, void, undefined>, stop: AbortController, { reset }: Call): Response {
+    return eventStream(frames, {
+      commentMs,
+      reset,
+      gone: () => stop.abort(),
+      failed: (error) => deps.logger.warn({ error }, 'a feed could not be read; its client will come back'),
+    })
+  }
+
+  function one(call: Call, root: Root): Response {
+    const { caller, request } = call
+    const { stop, watch } = streams.open(caller, request.signal)
+    watch(root.organizationId)
+    const forget = deps.onDeleted((id) => void (id === root.id && stop.abort()))
+    stop.signal.addEventListener('abort', forget)
+    const lastEventId = request.headers.get('last-event-id')
+    return streamOf(oneSession({ ...deps, caller, log }, root, { lastEventId, signal: stop.signal }), stop, call)
+  }
+
+  function all(call: Call, global: boolean): Response {
+    const { caller, request } = call
+    const { stop, watch } = streams.open(caller, request.signal)
+    const frames = allSessions(
+      { ...deps, caller, watch: ({ organizationId }) => watch(organizationId) },
+      { global, signal: stop.signal },
+    )
+    return streamOf(frames, stop, call)
+  }
+
+  return [
+    {
+      method: 'GET',
+      path: '/event',
+      scope: 'sessions:read',
+      on: 'selection',
+      required: 'KILO_EVENT_DIRECTORY_REQUIRED',
+      selectorCode: 'KILO_EVENT_SELECTOR_UNSUPPORTED',
+      handle: async ({ root, ...call }) => (root ? one(call, root) : all(call, false)),
+    },
+    {
+      method: 'GET',
+      path: '/global/event',
+      scope: 'sessions:read',
+      on: 'everything',
+      directory: 'refused',
+      selectorCode: 'KILO_EVENT_SELECTOR_UNSUPPORTED',
+      handle: async (call) => all(call, true),
+    },
+  ]
+}

@@ -1,0 +1,32 @@
+/** What makes a session work, and what stops it. */
+import type { Sessions } from '../../../sessions/sessions.ts'
+import type { Route } from '../route.ts'
+import { promptRefusals, readPrompt } from './prompt.ts'
+
+export function promptRoutes(deps: { sessions: Sessions; beyond: boolean }): Route[] {
+  const { sessions, beyond } = deps
+  return [
+    {
+      method: 'POST',
+      path: '/session/:sessionID/prompt_async',
+      scope: 'sessions:write',
+      on: 'session',
+      refusals: promptRefusals,
+      async handle({ caller, root, request }) {
+        const { input, ids } = await readPrompt(request, beyond)
+        await sessions.send(caller, root.id, input, ids)
+        return new Response(null, { status: 204 })
+      },
+    },
+    {
+      method: 'POST',
+      path: '/session/:sessionID/abort',
+      scope: 'sessions:write',
+      on: 'session',
+      async handle({ caller, root }) {
+        await sessions.interrupt(caller, root.id)
+        return Response.json(true)
+      },
+    },
+  ]
+}
