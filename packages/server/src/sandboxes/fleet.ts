@@ -2,7 +2,6 @@
  * The sandboxes of this installation: the rows say what is wanted, the drivers what really is, and each row is looked at
  * when it is due. Invariants: a sandbox is started from `stopped` alone; what no row knows is stopped, by identity.
  */
-import { rm } from 'node:fs/promises'
 import { newBootId, newSandboxId, type SandboxId, type StatusData } from '@corral/protocol'
 import { and, eq, inArray, max, sql } from 'drizzle-orm'
 import type { Logger } from 'pino'
@@ -13,6 +12,7 @@ import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSandbox, wakeSessionsOf } from '../database/wake.ts'
 import { hostUserIdsUsable } from '../host/hostUser.ts'
 import { newHostUser } from '../host/newHostUser.ts'
+import { removeTree } from '../host/removeTree.ts'
 import type { Links } from '../supervisors/links.ts'
 import { decideSandbox, type SandboxFacts } from './decide.ts'
 import type { Driver, SandboxAgent, SandboxLimits } from './driver.ts'
@@ -144,7 +144,7 @@ export function createFleet(deps: FleetDependencies): Fleet {
     },
 
     async remove(id) {
-      await rm(sandboxFolder(deps.dataFolder, id), { recursive: true, force: true })
+      await removeTree(sandboxFolder(deps.dataFolder, id))
     },
 
     async linkChanged(id) {
