@@ -15,6 +15,7 @@ import { type SandboxState, sandbox } from '../database/schema.ts'
 import type { Database } from '../database/transaction.ts'
 import { answerHello } from './hello.ts'
 import { type Link, serveLink } from './link.ts'
+import { createTurnstile, createWaitingRoom } from './waitingRoom.ts'
 
 export type Links = {
   /** The sandbox's link, once it has said hello. */
@@ -33,6 +34,14 @@ export type Links = {
 /** In these states a supervisor may connect. */
 const linked: SandboxState[] = ['starting', 'ready', 'unreachable']
 
+/** Connections without a token that may wait at the same time, and for how long: a supervisor shows it at once. */
+const strangers = 256
+const strangerPatienceMs = 10_000
+/** Tokens that are looked up at the same time: the log needs the database more. */
+const lookUpsAtOnce = 4
+/** A supervisor has one, and for a moment a second when it dials again. */
+const linksOfSandbox = 128
+
 export function createLinks(options: {
   database: Database
   offer(frame: EventsFrame): Promise<{ epoch: number; n: number }>
@@ -50,7 +59,8 @@ export function createLinks(options: {
   const open = new Map<SandboxId, Link>()
   /** The last word on a link that has closed. */
   const lastSeenAt = new Map<SandboxId, number>()
-  const sockets = new Set<WebSocket>()
+  /** Also those that have not said hello yet. */
+  const dialed = new Map<SandboxId, Set<WebSocket>>()
   const webSockets = new WebSocketServer({
     noServer: true,
     // One event at its largest, its escaping, and the frame around it.
@@ -65,7 +75,11 @@ export function createLinks(options: {
       else response.writeHead(503, { connection: 'close' }).end()
     })
   })
+  const waitingRoom = createWaitingRoom({ places: strangers, patienceMs: strangerPatienceMs })
+  const lookUp = createTurnstile(lookUpsAtOnce)
   let acceptingSince: number | null = null
+
+  http.on('connection', (socket) => waitingRoom.enter(socket))
 
   http.on('upgrade', (request, socket, head) => {
     void admit(request, socket, head).catch((error: unknown) => {
@@ -82,11 +96,15 @@ export function createLinks(options: {
     const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1]
     if (!token) return null
     const hash = createHash('sha256').update(token).digest()
-    const [row] = await database.orm
-      .select({ id: sandbox.id, bootId: sandbox.bootId })
-      .from(sandbox)
-      .where(and(eq(sandbox.linkTokenHash, hash), inArray(sandbox.state, states)))
-    return row?.bootId ? { sandboxId: row.id, bootId: row.bootId } : null
+    const [row] = await lookUp(() =>
+      database.orm
+        .select({ id: sandbox.id, bootId: sandbox.bootId })
+        .from(sandbox)
+        .where(and(eq(sandbox.linkTokenHash, hash), inArray(sandbox.state, states))),
+    )
+    if (!row?.bootId) return null
+    waitingRoom.leave(request.socket)
+    return { sandboxId: row.id, bootId: row.bootId }
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -101,9 +119,14 @@ export function createLinks(options: {
     const caller = request.url === '/link' ? await callerOf(request, linked) : null
     if (!caller) return refuse(socket, 401)
     const { sandboxId, bootId } = caller
+    const own = dialed.get(sandboxId) ?? new Set()
+    if (own.size >= linksOfSandbox) return refuse(socket, 503)
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      sockets.add(webSocket)
-      webSocket.on('close', () => sockets.delete(webSocket))
+      dialed.set(sandboxId, own.add(webSocket))
+      webSocket.on('close', () => {
+        own.delete(webSocket)
+        if (own.size === 0) dialed.delete(sandboxId)
+      })
       // Whatever is wrong with what it sends: also one that is being refused must not end this process.
       webSocket.on('error', (error) => logger.info({ sandboxId, error: error.message }, 'a broken link'))
       if (webSocket.protocol !== linkSubprotocol) return webSocket.close(linkClose.unsupportedProtocol)
@@ -170,6 +193,7 @@ export function createLinks(options: {
     },
     async close() {
       acceptingSince = null
+      const sockets = [...dialed.values()].flatMap((own) => [...own])
       for (const webSocket of sockets) webSocket.close(1012, 'server stopping')
       const closed = new Promise<void>((resolve) => http.close(() => resolve()))
       http.closeIdleConnections()
@@ -183,8 +207,10 @@ export function createLinks(options: {
   }
 }
 
+/** Closed on our side, too: a peer that never closes its own must not hold the connection. */
 function refuse(socket: Duplex, status: 401 | 503): void {
   socket.end(
     `HTTP/1.1 ${status} ${status === 401 ? 'Unauthorized' : 'Service Unavailable'}\r\nconnection: close\r\n\r\n`,
+    () => socket.destroy(),
   )
 }
