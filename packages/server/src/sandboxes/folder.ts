@@ -1,8 +1,10 @@
 // Makes a sandbox's folder on this host, its boot file and its log. Invariants: what the sandbox may write belongs to
 // its host user, the rest to the server; nothing is written through a name that the sandbox could have made a link.
 import { randomUUID } from 'node:crypto'
-import { chown, type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, chown, type FileHandle, lstat, mkdir, open, rename } from 'node:fs/promises'
 import type { BootFile } from '@corral/protocol'
+import { removeTree } from '../host/removeTree.ts'
+import { hasCode } from '../host/systemError.ts'
 import type { SandboxSpec } from './driver.ts'
 import { inside, type SandboxPaths, sandboxPaths } from './layout.ts'
 
@@ -11,13 +13,15 @@ export async function makeSandboxFolder({ folder, hostUser }: SandboxSpec): Prom
   await mkdir(folder, { recursive: true, mode: 0o700 })
   for (const path of [paths.workspace, paths.home, paths.state]) {
     await mkdir(path, { recursive: true, mode: 0o700 })
-    // Looked at each time, since the server may have died between the two steps.
-    if (hostUser !== undefined && (await lstat(path)).uid !== hostUser) await chown(path, hostUser, hostUser)
+    // Looked at each time: the server may have died between the two steps, and its owner inside may have closed it.
+    const { uid, mode } = await lstat(path)
+    if (hostUser !== undefined && uid !== hostUser) await chown(path, hostUser, hostUser)
+    if ((mode & 0o700) !== 0o700) await chmod(path, 0o700)
   }
   return paths
 }
 
-/** Written under a new name and renamed, because the sandbox's last boot may have left a link under the old one. */
+/** Written under a new name and renamed, because the last boot may have left a link under the old one, or a folder. */
 export async function writeBootFile(paths: SandboxPaths, spec: SandboxSpec): Promise<void> {
   const boot: BootFile = {
     sandboxId: spec.sandboxId,
@@ -34,8 +38,13 @@ export async function writeBootFile(paths: SandboxPaths, spec: SandboxSpec): Pro
   await using file = await open(written, 'wx', 0o600)
   await giveTo(file, spec.hostUser)
   await file.writeFile(JSON.stringify(boot))
-  await rm(paths.bootFile, { recursive: true, force: true })
-  await rename(written, paths.bootFile)
+  try {
+    await rename(written, paths.bootFile)
+  } catch (error) {
+    if (!hasCode(error, 'EISDIR')) throw error
+    await removeTree(paths.bootFile)
+    await rename(written, paths.bootFile)
+  }
 }
 
 /** The log of the init and the supervisor; the init keeps it short, for which its user must own it. */

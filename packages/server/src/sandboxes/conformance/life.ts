@@ -49,6 +49,20 @@ export function lifeTests(world: () => World): void {
     expect(readFileSync(victim, 'utf8')).toBe('untouched')
   })
 
+  test('whatever it did to its own folders, its next life begins', async () => {
+    const { driver, start } = world()
+    const first = await start()
+    const spoil = `chdir "/corral/state"; unlink "boot.json"; mkdir "boot.json"; chdir "boot.json";
+      for (1 .. 30) { mkdir "d" x 200 or die; chdir "d" x 200 or die }
+      chmod 0, "/workspace", "/home", "/corral/state/boot.json", "/corral/state" or die`
+    await first.read('perl', '-e', spoil)
+    await driver.stop(first.ref, 0)
+    const bootId = newBootId()
+    const second = await start({ ...first.spec, bootId })
+    expect(await second.hello(2)).toMatchObject({ bootId })
+    expect(await second.run('touch', '/workspace/it', '/home/it', '/corral/state/it')).toMatchObject({ code: 0 })
+  })
+
   test('a door that was made anew while it runs is reached again', async () => {
     const { start, remakeDoor } = world()
     const guest = await start()
