@@ -60,6 +60,8 @@ export const helloSchema = z.object({
       spools: z.array(z.object({ epoch: attempt.max(int4 - 1), firstUnackedN: numberInSpool, lastN: numberInSpool })),
       running: runningSchema.optional(),
       workspace: z.object({ attempt: numberInSpool, state: z.enum(['absent', 'preparing', 'ready']) }),
+      /** Its agent's process is there; a supervisor of an earlier version does not say. */
+      agentRuns: z.boolean().optional(),
     }),
   ),
 })
@@ -126,9 +128,13 @@ export const linkOnlySchemas = {
     workspace: z
       .object({ branch: z.string().nullable(), head: z.string().nullable(), diff: workspaceDiffSchema.nullable() })
       .optional(),
+    /** Whether the agent's process is still there for the next turn. A supervisor of an earlier version does not say. */
+    agentRuns: z.boolean().default(true),
   }),
-  /** Nothing of this execution runs any more. */
-  stopped: z.object({ executionId: executionIdSchema, attempt }),
+  /** Nothing of this execution runs any more, but for the agent's process itself where `agentRuns`. */
+  stopped: z.object({ executionId: executionIdSchema, attempt, agentRuns: z.boolean().default(false) }),
+  /** End of `session.warm`, whatever came of it. */
+  warmed: z.object({ agentRuns: z.boolean() }),
   /** The agent knows nothing of this ask, or no more: what was open cannot be answered, what was answered has arrived. */
   ask_gone: z.object({ executionId: executionIdSchema, askId: z.string().min(1).max(200) }),
   /** End of `session.finalize`; the `finalization` events came before it. */
@@ -222,20 +228,15 @@ export const prepareSchema = z.object({
 })
 export type PrepareParams = z.infer<typeof prepareSchema>
 
-export const executeSchema = z.object({
+/** What an agent is started with; its first prompt may come much later. */
+export const warmSchema = z.object({
   session: sessionIdSchema,
-  executionId: executionIdSchema,
-  attempt,
   /** The agent's own id of the session; the adapter makes the agent use it or maps ids. */
   agentSessionId: z.string(),
   title: z.string(),
-  messageId: z.string(),
-  partId: z.string(),
-  prompt: z.object({ text: z.string() }),
   /** The agent's own mode (OpenCode: agent) and the kind it falls back to. */
   mode: z.object({ name: z.string(), fallback: z.enum(['plan', 'build']) }),
   model: modelSpec,
-  appendSystemPrompt: z.string().optional(),
   permissions: permissionsSchema,
   mcpServers,
   /** What people have allowed for good in this session; an ask that it covers is answered without them. */
@@ -246,6 +247,16 @@ export const executeSchema = z.object({
   workspacePath: z.string(),
   home: z.string(),
   timeouts: z.object({ agentStartMs: z.number() }),
+})
+export type WarmParams = z.infer<typeof warmSchema>
+
+export const executeSchema = warmSchema.extend({
+  executionId: executionIdSchema,
+  attempt,
+  messageId: z.string(),
+  partId: z.string(),
+  prompt: z.object({ text: z.string() }),
+  appendSystemPrompt: z.string().optional(),
 })
 export type ExecuteParams = z.infer<typeof executeSchema>
 
@@ -290,6 +301,8 @@ const acceptedAnswer = z.object({ accepted: z.literal(true) })
 export const downMethods = {
   'session.prepare': { params: prepareSchema, result: acceptedAnswer },
   'session.execute': { params: executeSchema, result: acceptedAnswer },
+  /** Starts the agent before there is a prompt, and lets it load what its first one would wait for. */
+  'session.warm': { params: warmSchema, result: acceptedAnswer },
   'session.interrupt': { params: interruptSchema, result: acceptedAnswer },
   'session.finalize': { params: finalizeSchema, result: acceptedAnswer },
   /** Hands over what people have answered. The agent's own `…replied` or `…rejected` says that it has arrived. */
@@ -339,5 +352,8 @@ export const passedOverSchema = z.object({
 export type PassedOver = z.infer<typeof passedOverSchema>
 export const fallbackSchema = z.object({ passedOver: z.array(passedOverSchema).min(1), answered: z.string() })
 export type Fallback = z.infer<typeof fallbackSchema>
+
+/** The gateway answers this model itself: no upstream, no usage, no budget. */
+export const warmUpModel = 'corral/warm-up'
 
 export const heartbeatMs = 5_000

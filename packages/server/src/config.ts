@@ -37,6 +37,8 @@ export const defaultTimers = {
   cloneMs: 6 * 60_000,
   setupCommandMs: 120_000,
   agentStartMs: 60_000,
+  /** From `warm` until nothing more is expected of it. */
+  warmUpMs: 180_000,
   /** How soon a session looks again whether its agent may start. */
   agentTurnMs: 1_000,
   noProgressMs: 7 * 60_000,

@@ -290,6 +290,7 @@ export const ask = pgTable(
   ],
 )
 
+export const warmUpStates = ['due', 'running', 'over'] as const
 export const workspaceStates = ['absent', 'preparing', 'ready', 'failed'] as const
 
 export const workspace = pgTable(
@@ -302,7 +303,7 @@ export const workspace = pgTable(
     attempt: integer('attempt').notNull().default(0),
     /** Of the configuration that it is made with; a checkout of another one is not used again. */
     edition: integer('edition').notNull().default(1),
-    /** The link on which `prepare` was last sent. */
+    /** The link on which `prepare`, and then `warm`, was last sent. */
     sentLink: text('sent_link'),
     preparingSince: at('preparing_since'),
     /** The boot of the sandbox in which it was made ready; another boot prepares (and usually reuses) it again. */
@@ -313,12 +314,20 @@ export const workspace = pgTable(
     branch: text('branch'),
     baseCommit: text('base_commit'),
     headCommit: text('head_commit'),
-    /** When the agent's process is to be stopped, if nothing comes in between. */
+    /** Set while the agent's process is there and idle: when it is to be stopped, if nothing comes in between. */
     agentUntil: at('agent_until'),
+    /** The start of the agent before there is a prompt; `due` counts only until the session is initiated. */
+    warmUp: text('warm_up', { enum: warmUpStates }).notNull().default('over'),
+    warmingSince: at('warming_since'),
     /** As of the end of the last turn. */
     diff: jsonb('diff').$type<WorkspaceDiff>(),
   },
-  (t) => [check('workspace_state', sql`${t.state} in ('absent', 'preparing', 'ready', 'failed')`)],
+  (t) => [
+    /** Agents that are started now count wherever one is to be started. */
+    index('workspace_warming').on(t.warmingSince).where(sql`warm_up = 'running'`),
+    check('workspace_state', sql`${t.state} in ('absent', 'preparing', 'ready', 'failed')`),
+    check('workspace_warm_up', sql`${t.warmUp} in ('due', 'running', 'over')`),
+  ],
 )
 
 export const sandboxStates = ['stopped', 'starting', 'ready', 'unreachable', 'stopping'] as const

@@ -18,6 +18,7 @@ import { clientSignal, readBody } from './passThrough.ts'
 import { callUpstream, type UpstreamResult } from './upstreamCall.ts'
 import type { Upstream, Upstreams, Wire } from './upstreams.ts'
 import type { Usage } from './usage.ts'
+import { answerWarmUp, asksForWarmUp } from './warmUp.ts'
 
 type Endpoint = { wire: Wire; path: string /** Makes tokens, and so has a row. */; generates: boolean }
 
@@ -32,6 +33,7 @@ const maxBodyMiB = 32
 
 type Decision =
   | { kind: 'refused'; status: number; sentence: string; grant?: Grant }
+  | { kind: 'warmUp'; grant: Grant }
   | { kind: 'admitted'; grant: Grant; candidates: [Candidate, ...Candidate[]] }
 
 export function createModels(deps: {
@@ -61,6 +63,12 @@ export function createModels(deps: {
       const { status, sentence } = decision
       refuseModelCall(response, wire, status, sentence)
       log.info({ ...who, allowed: false, status, sentence, ms: ms() }, 'model call')
+      return
+    }
+
+    if (decision.kind === 'warmUp') {
+      answerWarmUp(response, wire)
+      log.info({ ...who, allowed: true, status: 200, warmUp: true, ms: ms() }, 'model call')
       return
     }
 
@@ -108,6 +116,7 @@ export function createModels(deps: {
     }
     const sent = await readBody(request, maxBodyMiB * 1024 * 1024)
     if (!sent) return refused(413, `the request is larger than ${maxBodyMiB} MiB.`)
+    if (endpoint.generates && asksForWarmUp(sent)) return { kind: 'warmUp', grant }
     const admission = candidatesOf({ grant, upstreams, wire, body: sent, generates: endpoint.generates })
     if (admission.kind === 'refused') return refused(admission.status, admission.sentence)
     return { kind: 'admitted', grant, candidates: admission.candidates }

@@ -1,6 +1,6 @@
-import { newExecutionId, newMessageId, newPartId } from '@corral/protocol'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { execution } from '../database/schema.ts'
+import { newExecutionId, newMessageId, newPartId, type SessionId } from '@corral/protocol'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { execution, workspace } from '../database/schema.ts'
 import { addSession, bareSink, type LogUnderTest, openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
 import { mayStartAgent, takeAgentStart } from './agentStarts.ts'
@@ -15,13 +15,14 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   await database.orm.delete(execution)
+  await database.orm.delete(workspace)
 })
 afterAll(async () => {
   await log.close()
   await stored[Symbol.asyncDispose]()
 })
 
-const limits = { agentStartsAtOnce: 1, agentStartMs: 60_000 }
+const limits = { agentStartsAtOnce: 1, agentStartMs: 60_000, waits: true }
 const may = () => mayStartAgent(database.orm, limits)
 
 /** Of a session of its own, and running. */
@@ -57,6 +58,40 @@ test('nor for turns of agents that run, however many begin at every moment', asy
 test('nor for one that takes longer than a start and its retry may', async () => {
   await delivered({ deliveredAt: new Date(Date.now() - 121_000) })
   expect(await may()).toBe(true)
+})
+
+/** The workspace of a session of its own. */
+async function space(more: Partial<typeof workspace.$inferInsert>) {
+  const sessionId = await addSession(database)
+  await database.orm.insert(workspace).values({ sessionId, ...more })
+  return sessionId
+}
+
+test('one that warms up counts like any other, for as long', async () => {
+  await space({ warmUp: 'running', warmingSince: new Date() })
+  expect(await may()).toBe(false)
+  await database.orm.update(workspace).set({ warmingSince: new Date(Date.now() - 121_000) })
+  expect(await may()).toBe(true)
+})
+
+describe('what nobody waits for yet', () => {
+  const mayWarm = () => mayStartAgent(database.orm, { ...limits, waits: false })
+  const queued = (sessionId: SessionId) =>
+    delivered({ sessionId, state: 'queued', deliveredAt: null, startsAgent: false })
+
+  test('leaves room for a message that waits', async () => {
+    expect(await mayWarm()).toBe(true)
+    await queued(await space({}))
+    expect([await mayWarm(), await may()]).toEqual([false, true])
+  })
+
+  test('and not for one whose agent runs, or that waits behind another', async () => {
+    await queued(await space({ agentUntil: new Date() }))
+    const busy = await space({})
+    await delivered({ sessionId: busy, startsAgent: false })
+    await delivered({ sessionId: busy, state: 'queued', queuedSeq: 2, deliveredAt: null, startsAgent: false })
+    expect(await mayWarm()).toBe(true)
+  })
 })
 
 test('of many that ask at once, one starts', async () => {

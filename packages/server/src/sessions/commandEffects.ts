@@ -6,6 +6,8 @@ import type { SessionId } from '@corral/protocol'
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { execution, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
+import { CommandRefused } from '../supervisors/link.ts'
+import { takeAgentStart } from './agentStarts.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
@@ -90,15 +92,56 @@ export async function finalize(deps: EffectDependencies, at: EffectScope, { exec
   )
 }
 
+/** What goes wrong with it is no loss: the first message starts the agent then. */
+export async function warmAgent(deps: EffectDependencies, at: EffectScope) {
+  const { look, link } = at
+  const { commands, timers } = deps
+  const space = eq(workspace.sessionId, look.session.id)
+  if (!link) return
+  const again = look.workspace.warmUp === 'running'
+  const begun = await at.write(async (tx) => {
+    const limits = { agentStartsAtOnce: deps.agentStartsAtOnce, waits: false, ...timers }
+    if (!again && !(await takeAgentStart(tx, limits))) return false
+    const since = again ? {} : { warmingSince: sql`now()`, agentUntil: null }
+    await tx.orm
+      .update(workspace)
+      .set({ warmUp: 'running', sentLink: link.id, ...since })
+      .where(space)
+    return true
+  })
+  if (!begun) return
+  const giveUp = () => at.write((tx) => tx.orm.update(workspace).set({ warmUp: 'over' }).where(space))
+  await at.send(
+    'session.warm',
+    async () => {
+      const params = await orInvalid(() => commands.warm(look))
+      if (params instanceof InvalidConfiguration) return giveUp()
+      if (!(await isTaken(link.call('session.warm', params, timers.commandMs)))) await giveUp()
+    },
+    () => at.sendAgain(workspace, space),
+  )
+}
+
 export async function stopAgent(deps: EffectDependencies, at: EffectScope) {
   const { look, link } = at
-  await at.write((tx) =>
-    tx.orm.update(workspace).set({ agentUntil: null }).where(eq(workspace.sessionId, look.session.id)),
-  )
+  const space = eq(workspace.sessionId, look.session.id)
   if (!link) return
   await at.send(
     'session.stopAgent',
-    () => link.call('session.stopAgent', { session: look.session.id }, deps.timers.commandMs),
-    async () => {},
+    async () => {
+      await isTaken(link.call('session.stopAgent', { session: look.session.id }, deps.timers.commandMs))
+      await at.write((tx) => tx.orm.update(workspace).set({ agentUntil: null }).where(space))
+    },
+    () => at.sendAgain(workspace, space),
   )
 }
+
+/** False when the supervisor will not do it. */
+const isTaken = (answer: Promise<unknown>): Promise<boolean> =>
+  answer.then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof CommandRefused) return false
+      throw error
+    },
+  )

@@ -3,10 +3,10 @@
  * put together here, at the moment of sending, and kept nowhere.
  */
 
-import type { Checkpoint, ExecuteParams, FinalizeParams, PrepareParams } from '@corral/protocol'
+import type { Checkpoint, ExecuteParams, FinalizeParams, PrepareParams, WarmParams } from '@corral/protocol'
 import { defaultPermissions, type SessionId, sessionBranch } from '@corral/protocol'
 import type { Timers } from '../config.ts'
-import type { execution } from '../database/schema.ts'
+import type { ExecutionRequest, execution } from '../database/schema.ts'
 import { agentFolder, inside } from '../sandboxes/layout.ts'
 import type { SessionLook } from './facts.ts'
 import { mcpServersInside } from './mcpServers.ts'
@@ -32,6 +32,7 @@ const maxTaskCharacters = 4_000
 export type Commands = {
   /** `first`: for the first execution, or before any. */
   prepare(look: SessionLook, attempt: number, options: { first: boolean }): Promise<PrepareParams>
+  warm(look: SessionLook): Promise<WarmParams>
   execute(look: SessionLook, row: typeof execution.$inferSelect): Promise<ExecuteParams>
   finalize(look: SessionLook, row: typeof execution.$inferSelect): Promise<FinalizeParams>
 }
@@ -61,7 +62,41 @@ export function createCommands(deps: {
     SESSION_HOME: placesOf(session).home,
   })
 
+  async function agentFor(
+    look: SessionLook,
+    request: Pick<ExecutionRequest, 'mode' | 'model' | 'variant'>,
+  ): Promise<WarmParams> {
+    const { session } = look
+    const secrets = await deps.secretsOf(look)
+    const agent = await deps.agent(session.agentKind, session.agentVersion)
+    const { workspacePath, home } = placesOf(session)
+    const token = await deps.gatewayToken(look)
+    return {
+      session: session.id,
+      agentSessionId: session.agentSessionId,
+      title: session.title,
+      mode: modeOf(request.mode),
+      model: { id: request.model, wire: deps.wireOf(request.model), variant: request.variant },
+      permissions: session.configuration.permissions ?? defaultPermissions,
+      alwaysAllowed: await deps.alwaysAllowed(session.id),
+      environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
+      mcpServers: mcpServersInside(secrets.mcpServers),
+      agent: {
+        name: session.agentKind,
+        version: session.agentVersion,
+        kind: agent.kind,
+        command: `${agentFolder({ name: session.agentKind, version: session.agentVersion })}/${agent.program}`,
+      },
+      gateway: { token },
+      workspacePath,
+      home,
+      timeouts: { agentStartMs: timers.agentStartMs },
+    }
+  }
+
   return {
+    warm: (look) => agentFor(look, look.session.configuration),
+
     async prepare(look, attempt, { first }) {
       const { session } = look
       const { configuration } = session
@@ -92,38 +127,14 @@ export function createCommands(deps: {
     },
 
     async execute(look, row) {
-      const { session } = look
-      const { request } = row
-      const secrets = await deps.secretsOf(look)
-      const agent = await deps.agent(session.agentKind, session.agentVersion)
-      const { workspacePath, home } = placesOf(session)
-      const token = await deps.gatewayToken(look)
       return {
-        session: session.id,
+        ...(await agentFor(look, row.request)),
         executionId: row.id,
         attempt: row.attempt,
-        agentSessionId: session.agentSessionId,
-        title: session.title,
         messageId: row.messageId,
         partId: row.partId,
         prompt: { text: row.prompt },
-        mode: modeOf(request.mode),
-        model: { id: request.model, wire: deps.wireOf(request.model), variant: request.variant },
-        appendSystemPrompt: request.appendSystemPrompt,
-        permissions: session.configuration.permissions ?? defaultPermissions,
-        alwaysAllowed: await deps.alwaysAllowed(session.id),
-        environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
-        mcpServers: mcpServersInside(secrets.mcpServers),
-        agent: {
-          name: session.agentKind,
-          version: session.agentVersion,
-          kind: agent.kind,
-          command: `${agentFolder({ name: session.agentKind, version: session.agentVersion })}/${agent.program}`,
-        },
-        gateway: { token },
-        workspacePath,
-        home,
-        timeouts: { agentStartMs: timers.agentStartMs },
+        appendSystemPrompt: row.request.appendSystemPrompt,
       }
     },
 

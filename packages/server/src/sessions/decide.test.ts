@@ -32,7 +32,10 @@ const ended = (facts: Partial<ExecutionFacts> = {}) =>
 const ready = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
   session: { state: 'open', preparedAt: ago(10 * minutes) },
   executionLimitMs: null,
-  workspace: { state: 'ready', sentLink: 'link-1', preparingSince: null, readyBoot: 'boot-1', agentUntil: null },
+  workspace: {
+    ...{ state: 'ready', sentLink: 'link-1', preparingSince: null, readyBoot: 'boot-1', agentUntil: null },
+    ...{ warmUp: 'over', warmingSince: null },
+  },
   sandbox: { state: 'ready', attempt: 0, bootId: 'boot-1', unreachableSince: null },
   link: { id: 'link-1', sinceMs: 10 * minutes },
   running: null,
@@ -70,7 +73,44 @@ describe('a session with nothing to do', () => {
       workspace: { ...ready().workspace, state: 'absent' },
     })
     expect(decided(cold)).toEqual({ do: 'startSandbox' })
-    expect(decided(ready({ session: prepared }))).toEqual({ do: 'wait', until: null })
+    expect(decided(warming({ warmUp: 'due' }))).toEqual({ do: 'warmAgent' })
+    expect(decided(warming({ warmUp: 'running', warmingSince: ago(1_000) }))).toEqual({
+      do: 'wait',
+      until: inMs(defaultTimers.warmUpMs - 1_000),
+    })
+    expect(decided(warming({ warmUp: 'over', agentUntil: inMs(1_000) }))).toEqual({ do: 'wait', until: inMs(1_000) })
+  })
+
+  const warming = (facts: Partial<SessionFacts['workspace']>, more: Partial<SessionFacts> = {}) =>
+    ready({
+      session: { state: 'prepared', preparedAt: ago(1_000) },
+      workspace: { ...ready().workspace, ...facts },
+      ...more,
+    })
+
+  it('is warmed behind those whose agent somebody waits for', () => {
+    expect(decided(warming({ warmUp: 'due' }, { mayStartAgent: false }))).toEqual({
+      do: 'wait',
+      until: inMs(defaultTimers.agentTurnMs),
+    })
+  })
+
+  it('is warmed again on a new link, and not for ever', () => {
+    const since = (ms: number) => warming({ warmUp: 'running', warmingSince: ago(ms), sentLink: 'link-0' })
+    expect(decided(since(1_000))).toEqual({ do: 'warmAgent' })
+    expect(decided(since(defaultTimers.warmUpMs))).toEqual({ do: 'wait', until: null })
+  })
+
+  it('once prepared goes idle like any other, and does not come back by itself', () => {
+    expect(decided(warming({ agentUntil: ago(1) }))).toEqual({ do: 'stopAgent' })
+    for (const state of ['ready', 'failed'] as const) {
+      const gone = { link: null, sandbox: sandbox({ state: 'stopped' }) }
+      expect(decided(warming({ state, warmUp: 'over' }, gone))).toEqual({ do: 'wait', until: null })
+    }
+  })
+
+  it('that is initiated warms nothing up', () => {
+    expect(decided(ready({ workspace: { ...ready().workspace, warmUp: 'due' } }))).toEqual({ do: 'wait', until: null })
   })
 
   it('does not try to warm for ever what cannot be started', () => {
@@ -139,6 +179,10 @@ describe('a queued message', () => {
     expect(decided(crowded)).toEqual({ do: 'wait', until: inMs(1_000) })
     const agentUntil = inMs(5 * minutes)
     expect(decided({ ...crowded, workspace: { ...crowded.workspace, agentUntil } }).do).toBe('deliver')
+    const warming = (since: Date) => ({ warmUp: 'running' as const, warmingSince: since })
+    const withStart = (since: Date) => ({ ...crowded, workspace: { ...crowded.workspace, ...warming(since) } })
+    expect(decided(withStart(ago(1_000))).do, 'it is being started').toBe('deliver')
+    expect(decided(withStart(ago(defaultTimers.warmUpMs))).do, 'nothing is heard of that').toBe('wait')
   })
 
   it('waits for the one that runs', () => {

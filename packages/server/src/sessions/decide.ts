@@ -6,7 +6,8 @@
  */
 import { type AskState, type ExecutionId, type FailureReason, failures } from '@corral/protocol'
 import type { Timers } from '../config.ts'
-import type { SandboxState, SessionState, workspaceStates } from '../database/schema.ts'
+import type { SandboxState, SessionState, warmUpStates, workspaceStates } from '../database/schema.ts'
+import { untilWarm, warmingUntil } from './warmth.ts'
 
 export type ExecutionFacts = {
   id: ExecutionId
@@ -39,8 +40,11 @@ export type SessionFacts = {
     sentLink: string | null
     preparingSince: Date | null
     readyBoot: string | null
-    /** When the agent's process is to be stopped, if nothing comes in between. */
+    /** Its process is there and idle: when it is to be stopped, if nothing comes in between. */
     agentUntil: Date | null
+    /** The start of the agent before there is a prompt. */
+    warmUp: (typeof warmUpStates)[number]
+    warmingSince: Date | null
   }
   sandbox: { state: SandboxState; attempt: number; bootId: string | null; unreachableSince: Date | null } | null
   /** The supervisor's connection, once it has said hello. */
@@ -51,8 +55,8 @@ export type SessionFacts = {
   /** The head of the queue. */
   next: ExecutionFacts | null
   /**
-   * Whether its agent may be started now. Starting takes all of a core for seconds, so few start at a time; an agent
-   * that runs already needs no start.
+   * Whether its agent may be started now. Starting takes all of a core for seconds, so few start at a time, those that
+   * are waited for first; an agent that runs already needs no start.
    */
   mayStartAgent: boolean
   /** The execution that has stopped the longest ago and whose deltas are still in the log. */
@@ -65,6 +69,7 @@ export type SessionAction =
   | { do: 'startSandbox' }
   | { do: 'stopSandbox' }
   | { do: 'prepareWorkspace'; again: boolean }
+  | { do: 'warmAgent' }
   | { do: 'deliver'; executionId: ExecutionId }
   | { do: 'interrupt'; executionId: ExecutionId }
   | { do: 'answer'; askId: string }
@@ -114,9 +119,9 @@ function nextOfWork(facts: SessionFacts, now: Date, timers: Timers): SessionActi
       ? waitUntil(later(pending.endedAt, timers.finalizationMs))
       : { do: 'finalize', executionId: pending.id }
   }
-  if (!facts.next) return whenIdle(facts, now)
-  const agentRuns = facts.workspace.agentUntil !== null
-  if (!agentRuns && !facts.mayStartAgent) return waitUntil(later(now, timers.agentTurnMs))
+  if (!facts.next) return untilWarm(facts, now, timers) ?? whenIdle(facts, now)
+  const needsStart = facts.workspace.agentUntil === null && warmingUntil(facts.workspace, now, timers) === null
+  if (needsStart && !facts.mayStartAgent) return waitUntil(later(now, timers.agentTurnMs))
   return { do: 'deliver', executionId: facts.next.id }
 }
 
@@ -206,6 +211,8 @@ function untilStopped(facts: SessionFacts, execution: ExecutionFacts, now: Date,
 function untilReady(facts: SessionFacts, hasWork: boolean, now: Date, timers: Timers): SessionAction | null {
   const { sandbox, link, workspace } = facts
   if (!sandbox || sandbox.state === 'stopped') {
+    // It was prepared once and has gone idle; the first message brings it back.
+    if (!hasWork && (workspace.state === 'ready' || workspace.state === 'failed')) return waitUntil(null)
     if ((sandbox?.attempt ?? 0) < sandboxStartAttempts) return { do: 'startSandbox' }
     if (!hasWork) return waitUntil(null)
     return failPreparation('sandbox_start_failed')

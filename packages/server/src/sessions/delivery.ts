@@ -12,6 +12,7 @@ import type { EffectDependencies } from './effects.ts'
 import { InvalidConfiguration, orInvalid } from './openedConfiguration.ts'
 import { type Ending, settle } from './settle.ts'
 import { statusEvent } from './statusEvent.ts'
+import { warmingUntil } from './warmth.ts'
 
 /** How often an execution is handed to a supervisor that has lost its workspace. */
 const deliveryAttempts = 3
@@ -29,9 +30,10 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
       .from(sandbox)
       .where(and(eq(sandbox.id, boot.id), eq(sandbox.state, 'ready'), eq(sandbox.bootId, boot.bootId ?? '')))
     if (!ready) return null
-    const startsAgent = first && look.facts.workspace.agentUntil === null
-    if (startsAgent && !(await takeAgentStart(tx, { agentStartsAtOnce: deps.agentStartsAtOnce, ...timers })))
-      return null
+    const { workspace: space } = look.facts
+    const startsAgent = first && space.agentUntil === null && warmingUntil(space, look.now, timers) === null
+    const limits = { agentStartsAtOnce: deps.agentStartsAtOnce, waits: true, ...timers }
+    if (startsAgent && !(await takeAgentStart(tx, limits))) return null
     const [delivered] = await tx.orm
       .update(execution)
       .set({

@@ -12,7 +12,7 @@ import type { Database, Tx } from '../database/transaction.ts'
 import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
 import { answer, expireAsk } from './askEffects.ts'
-import { finalize, interrupt, prepareWorkspace, stopAgent } from './commandEffects.ts'
+import { finalize, interrupt, prepareWorkspace, stopAgent, warmAgent } from './commandEffects.ts'
 import type { Commands } from './commands.ts'
 import type { Action, SessionAction } from './decide.ts'
 import { deliver } from './delivery.ts'
@@ -57,6 +57,8 @@ export function createEffects(deps: EffectDependencies) {
         return stopSandbox(deps, at)
       case 'prepareWorkspace':
         return prepareWorkspace(deps, at, action)
+      case 'warmAgent':
+        return warmAgent(deps, at)
       case 'deliver':
         return deliver(deps, at, action)
       case 'interrupt':

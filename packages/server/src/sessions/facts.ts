@@ -77,7 +77,7 @@ export async function lookAtSession(
         : null,
       ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
       next: open.filter((candidate) => candidate.state === 'queued').map(executionFacts)[0] ?? null,
-      mayStartAgent: await mayStartAgent(orm, deps),
+      mayStartAgent: await mayStartAgent(orm, { ...deps, waits: row.session.state !== 'prepared' }),
       uncompacted: await uncompacted(orm, id),
       watchingForMs: deps.watchingForMs(),
     },

@@ -86,7 +86,7 @@ export function createPreparation(deps: {
         .returning()
       if (!made) return known(tx, { caller, input, ids, initiateToo }, clientHash)
       await tx.orm.insert(sessionHead).values({ sessionId: id })
-      await tx.orm.insert(workspace).values({ sessionId: id })
+      await tx.orm.insert(workspace).values({ sessionId: id, warmUp: initiateToo ? 'over' : 'due' })
       await deps.sealed.store(tx, id, secret)
       await deps.credits.require(tx, caller, made, made.configuration.model)
       const first = initiateToo ? await queue.addFirst(tx, made) : null

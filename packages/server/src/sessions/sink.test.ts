@@ -44,13 +44,20 @@ async function running() {
     deliveredAt: new Date(Date.now() - 60_000),
   })
   let n = 0
+  const offer = (event: { type: 'outcome' | 'stopped' | 'warmed'; executionId?: ExecutionId; data: object }) =>
+    log.offer({ session, epoch: 1, from: ++n, events: [event] })
   return {
     session,
     id,
+    offer,
+    async space() {
+      const [row] = await database.orm.select().from(workspace).where(eq(workspace.sessionId, session))
+      return row
+    },
     /** Its agent died before it had begun, as far as the supervisor knows. */
     async died(attempt: number) {
       const data = { executionId: id, attempt, result: 'failed', reason: 'agent_restarted', begun: false }
-      await log.offer({ session, epoch: 1, from: ++n, events: [{ type: 'outcome', executionId: id, data }] })
+      await offer({ type: 'outcome', executionId: id, data })
     },
     async row() {
       const [row] = await database.orm.select().from(execution).where(eq(execution.id, id))
@@ -93,6 +100,34 @@ test('an outcome of an earlier attempt, or after the end, changes nothing', asyn
   await given.died(2)
   await given.died(2)
   expect(await given.endings()).toEqual(['error'])
+})
+
+test.each([true, false])('what ends says whether its agent is there for the next message: %s', async (agentRuns) => {
+  const until = agentRuns ? expect.any(Date) : null
+  const completed = await running()
+  const end = { executionId: completed.id, attempt: 1, result: 'completed', begun: true, agentRuns }
+  await completed.offer({ type: 'outcome', executionId: completed.id, data: end })
+  expect(await completed.space()).toMatchObject({ agentUntil: until })
+
+  const halted = await running()
+  const ended = { state: 'interrupted', endedAt: new Date() } as const
+  await database.orm.update(execution).set(ended).where(eq(execution.id, halted.id))
+  const stop = { executionId: halted.id, attempt: 1, agentRuns }
+  await halted.offer({ type: 'stopped', executionId: halted.id, data: stop })
+  expect(await halted.row()).toMatchObject({ stoppedAt: expect.any(Date) })
+  expect(await halted.space()).toMatchObject({ agentUntil: until })
+
+  const warm = await running()
+  await database.orm.update(workspace).set({ warmUp: 'running' }).where(eq(workspace.sessionId, warm.session))
+  await warm.offer({ type: 'warmed', data: { agentRuns } })
+  expect(await warm.space()).toMatchObject({ warmUp: 'over', agentUntil: until })
+})
+
+test('a warm-up of an earlier configuration ends nothing', async () => {
+  const given = await running()
+  await database.orm.update(workspace).set({ warmUp: 'due' }).where(eq(workspace.sessionId, given.session))
+  await given.offer({ type: 'warmed', data: { agentRuns: true } })
+  expect(await given.space()).toMatchObject({ warmUp: 'due', agentUntil: null })
 })
 
 test('a call of the model says that it had begun', async () => {

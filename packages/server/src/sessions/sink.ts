@@ -51,6 +51,8 @@ export function createSink(options: {
         return outcome(tx, id, linkOnlySchemas.outcome.parse(incoming.data))
       case 'stopped':
         return stopped(tx, id, linkOnlySchemas.stopped.parse(incoming.data))
+      case 'warmed':
+        return warmed(tx, id, linkOnlySchemas.warmed.parse(incoming.data))
       case 'prepared':
         return prepared(tx, id, linkOnlySchemas.prepared.parse(incoming.data))
       case 'finalized':
@@ -100,10 +102,45 @@ export function createSink(options: {
     )
     await tx.orm
       .update(workspace)
-      .set({ agentUntil: sql`now() + ${timers.agentIdleMs} * interval '1 ms'` })
+      .set({ agentUntil: untilIdle(data) })
       .where(eq(workspace.sessionId, id))
     return { events: ending, wakes: true }
   }
+
+  async function stopped(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySchemas)['stopped']>) {
+    const marked = await tx.orm
+      .update(execution)
+      .set({ stoppedAt: sql`now()`, sentLink: null })
+      .where(
+        and(
+          eq(execution.id, data.executionId),
+          eq(execution.sessionId, id),
+          eq(execution.attempt, data.attempt),
+          isNull(execution.stoppedAt),
+          sql`${execution.endedAt} is not null`,
+        ),
+      )
+      .returning({ id: execution.id })
+    if (marked.length > 0) {
+      await tx.orm
+        .update(workspace)
+        .set({ agentUntil: untilIdle(data) })
+        .where(eq(workspace.sessionId, id))
+    }
+    return { events: [], wakes: true }
+  }
+
+  async function warmed(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySchemas)['warmed']>) {
+    await tx.orm
+      .update(workspace)
+      .set({ warmUp: 'over', agentUntil: untilIdle(data) })
+      .where(and(eq(workspace.sessionId, id), eq(workspace.warmUp, 'running')))
+    return { events: [], wakes: true }
+  }
+
+  /** When the agent, which has nothing to do now, is to be stopped. */
+  const untilIdle = ({ agentRuns }: { agentRuns: boolean }) =>
+    agentRuns ? sql`now() + ${timers.agentIdleMs} * interval '1 ms'` : null
 
   return {
     async admit(tx, { id }, events) {
@@ -161,22 +198,6 @@ async function started(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySche
     key: `started:${data.executionId}:${data.attempt}`,
   }
   return { events: [event], wakes: false }
-}
-
-async function stopped(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySchemas)['stopped']>) {
-  await tx.orm
-    .update(execution)
-    .set({ stoppedAt: sql`now()`, sentLink: null })
-    .where(
-      and(
-        eq(execution.id, data.executionId),
-        eq(execution.sessionId, id),
-        eq(execution.attempt, data.attempt),
-        isNull(execution.stoppedAt),
-        sql`${execution.endedAt} is not null`,
-      ),
-    )
-  return { events: [], wakes: true }
 }
 
 async function finalized(

@@ -44,6 +44,10 @@ export function createUpdate(deps: {
         .set({ configuration: shown, configVersion: row.configVersion + 1 })
         .where(eq(session.id, id))
       if (changesPreparation(patch)) await makeStale(tx, id)
+      // Its agent is started anew with what it has now, before anybody waits for it.
+      if (row.state === 'prepared') {
+        await tx.orm.update(workspace).set({ warmUp: 'due' }).where(eq(workspace.sessionId, id))
+      }
       await deps.queue.wakeSession(tx, id)
       return { success: true, version: row.configVersion + 1 }
     })

@@ -1,7 +1,7 @@
-import { linkClose, newExecutionId } from '@corral/protocol'
-import { eq } from 'drizzle-orm'
+import { linkClose, newExecutionId, type SessionId } from '@corral/protocol'
+import { eq, inArray } from 'drizzle-orm'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { sandbox } from '../database/schema.ts'
+import { sandbox, workspace } from '../database/schema.ts'
 import { connectSupervisor, output, testLinks } from '../testing/supervisor.ts'
 
 describe('a supervisor that dials', async () => {
@@ -44,6 +44,26 @@ describe('a supervisor that dials', async () => {
     older.hello({ bootId, incarnation: 4 })
     await older.closed(linkClose.fenced)
     expect(peer.isOpen()).toBe(true)
+  })
+
+  test('says whose agents went with its predecessor', async () => {
+    const { id, token, bootId, sessions } = await world.addSandbox(2)
+    const agentUntil = new Date(Date.now() + 60_000)
+    await world.database.orm.update(workspace).set({ agentUntil }).where(inArray(workspace.sessionId, sessions))
+    const peer = await world.connect(token)
+    const told = (session: SessionId, agentRuns: boolean) => ({
+      ...{ id: session, spools: [], agentRuns },
+      workspace: { attempt: 1, state: 'ready' as const },
+    })
+    const [alive, gone] = sessions
+    if (!alive || !gone) throw new Error('two were asked for')
+    peer.hello({ bootId, sessions: [told(alive, true), told(gone, false)] })
+    await peer.welcomed()
+    expect(world.links.of(id)).not.toBeNull()
+    const untilOf = async (session: SessionId) =>
+      (await world.database.orm.select().from(workspace).where(eq(workspace.sessionId, session)))[0]?.agentUntil
+    expect(await untilOf(alive)).toEqual(agentUntil)
+    expect(await untilOf(gone)).toBeNull()
   })
 
   test('is told that its protocol is not known', async () => {

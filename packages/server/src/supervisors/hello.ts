@@ -5,7 +5,7 @@
  */
 import { type Hello, linkProtocol, type SandboxId, type SessionId, type Welcome } from '@corral/protocol'
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { execution, sandbox, session, sessionHead } from '../database/schema.ts'
+import { execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSandbox, wakeSessions } from '../database/wake.ts'
 
@@ -70,6 +70,7 @@ export async function answerHello(
         mayRun: running.get(head.sessionId) ?? null,
       })
     }
+    await noteAgents(tx, hello, assigned)
     const mine = new Set(assigned.map((head) => head.sessionId))
     for (const { id } of hello.sessions) if (!mine.has(id)) sessions.push({ id, release: true })
 
@@ -77,6 +78,15 @@ export async function answerHello(
     await wakeSessions(tx, [...mine])
     return { welcome: { linkId: caller.linkId, sessions }, sessions: [...mine] }
   })
+}
+
+/** An agent that went with its supervisor or its sandbox is not there for the next message. */
+async function noteAgents(tx: Tx, hello: Hello, assigned: { sessionId: SessionId }[]): Promise<void> {
+  const without = assigned
+    .map(({ sessionId }) => sessionId)
+    .filter((id) => hello.sessions.find((told) => told.id === id)?.agentRuns === false)
+  if (without.length === 0) return
+  await tx.orm.update(workspace).set({ agentUntil: null }).where(inArray(workspace.sessionId, without))
 }
 
 async function lockAssigned(tx: Tx, sandboxId: SandboxId) {

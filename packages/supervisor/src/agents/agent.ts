@@ -3,7 +3,7 @@
  * into the vocabulary of events and tells how a turn ended. Invariants: a turn ends once, by the root session's own
  * end of turn; when `run` has resolved, everything of the turn was told and nothing of it runs.
  */
-import type { AnswerParams, ExecuteParams, FailureReason, KilocodeData } from '@corral/protocol'
+import type { AnswerParams, ExecuteParams, FailureReason, KilocodeData, WarmParams } from '@corral/protocol'
 import type { Steps } from '../sessions/steps.ts'
 
 export type TurnEnd =
@@ -30,6 +30,10 @@ export type TurnReference = Pick<
 >
 
 export type Agent = {
+  /** Starts the agent if it is not there, and lets it load what its first prompt would wait for. A turn may begin meanwhile. */
+  warm(params: WarmParams, steps: Steps, signal: AbortSignal): Promise<void>
+  /** Its process is there. */
+  runs(): boolean
   /** Starts the agent if it is not there, hands over the prompt, and resolves with the end of the turn. */
   run(params: ExecuteParams, sink: TurnSink, signal: AbortSignal): Promise<TurnEnd>
   /** After a supervisor died in the middle of a turn: tells what the agent's history has of it beyond the log. */

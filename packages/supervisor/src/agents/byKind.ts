@@ -6,6 +6,9 @@ export function createAgent(options: OpencodeAgentOptions): Agent {
   const opencode = createOpencodeAgent(options)
   return {
     ...opencode,
+    async warm(params, steps, signal) {
+      if (params.agent.kind === 'opencode') await opencode.warm(params, steps, signal)
+    },
     run: (params, sink, signal) =>
       params.agent.kind === 'opencode' ? opencode.run(params, sink, signal) : Promise.resolve(notYet),
   }

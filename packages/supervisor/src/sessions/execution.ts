@@ -57,13 +57,16 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     if (running && !running.begun) record.update({ running: { ...running, begun: true } })
   }
 
+  const tellNothingRuns = ({ executionId, attempt }: { executionId: ExecutionId; attempt: number }) =>
+    void emit({ type: 'stopped', executionId, data: { executionId, attempt, agentRuns: agent.runs() } })
+
   const kilocode = (executionId: ExecutionId) => (data: KilocodeData) =>
     void emit({ type: 'kilocode', executionId, data })
 
   function begin(params: ExecuteParams): void {
     const { executionId, attempt } = params
     if (record.value.interrupted.includes(executionId)) {
-      emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+      tellNothingRuns({ executionId, attempt })
       throw new RpcError(commandRefusals.interrupted, 'This execution was interrupted.')
     }
     const { lastEnded, preparation } = record.value
@@ -109,7 +112,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     // An interrupt that came while the workspace was read is answered like any other.
     if (told && !record.value.interrupted.includes(executionId)) {
       const outcome = { executionId, attempt, ...told, begun: record.value.running?.begun ?? true }
-      emit({ type: 'outcome', executionId, data: { ...outcome, workspace } })
+      emit({ type: 'outcome', executionId, data: { ...outcome, workspace, agentRuns: agent.runs() } })
       record.update({ running: null, lastEnded: { executionId, attempt, outcome } })
     } else tellStopped({ executionId, attempt })
     current = null
@@ -117,8 +120,8 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
 
   /** What was said of it may be gone with the spool, or with the database of the server. */
   function tellEnd({ executionId, attempt, outcome }: NonNullable<SessionRecord['lastEnded']>): void {
-    if (outcome) emit({ type: 'outcome', executionId, data: outcome })
-    else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+    if (outcome) emit({ type: 'outcome', executionId, data: { ...outcome, agentRuns: agent.runs() } })
+    else tellNothingRuns({ executionId, attempt })
   }
 
   /** For the outcome; one without it is better than none. */
@@ -148,7 +151,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
 
   /** Nothing of it runs any more, here or under an earlier supervisor. */
   function tellStopped({ executionId, attempt }: { executionId: ExecutionId; attempt: number }): void {
-    emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+    tellNothingRuns({ executionId, attempt })
     record.update({ running: null, lastEnded: { executionId, attempt, outcome: null } })
   }
 
@@ -163,7 +166,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
     interrupt({ executionId, attempt }) {
       refuseFromNowOn(executionId)
       if (current?.executionId === executionId) current.abort.abort('interrupted')
-      else emit({ type: 'stopped', executionId, data: { executionId, attempt } })
+      else tellNothingRuns({ executionId, attempt })
     },
     answer(params) {
       const { executionId, askId } = params

@@ -12,7 +12,11 @@ export type Preparation = {
   begin(params: PrepareParams): void
 }
 
-export function createPreparation(context: SessionContext): Preparation {
+export function createPreparation(
+  context: SessionContext,
+  /** Ends what works in the checkout as it is. */
+  { makeRoom }: { makeRoom(): Promise<void> },
+): Preparation {
   const { record, environment, gatewayOrigin, emit, log } = context
   let current: (Task & { attempt: number }) | null = null
 
@@ -29,6 +33,7 @@ export function createPreparation(context: SessionContext): Preparation {
       record.update({ preparation: { ...preparation, prepared: null } })
       const task = beginTask(context, 'a preparation', async (signal) => {
         await overtaken?.done
+        await makeRoom()
         const prepared = await prepareWorkspace({
           params,
           environment,

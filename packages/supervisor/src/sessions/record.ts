@@ -50,7 +50,7 @@ const recordSchema = z.object({
       executionId: executionIdSchema,
       attempt,
       /** Null: nothing but that it has stopped. */
-      outcome: linkOnlySchemas.outcome.omit({ workspace: true }).nullable().default(null),
+      outcome: linkOnlySchemas.outcome.omit({ workspace: true, agentRuns: true }).nullable().default(null),
     })
     .nullable(),
   /** Executions that were interrupted, also before they came: a late `execute` of theirs is refused. */

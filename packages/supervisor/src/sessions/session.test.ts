@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ExecuteParams, newExecutionId, newSessionId } from '@corral/protocol'
 import { describe, expect, it } from 'vitest'
@@ -155,6 +155,56 @@ describe('a session', () => {
     expect(processesWith(agentMark(bench.session))).toEqual([])
     await bench.server.event('prepared', ({ data }) => data.attempt === 2)
     await expect(bench.server.call('session.execute', { ...params, attempt: 2 })).rejects.toThrow('2: ')
+  })
+
+  it('tells the end of a warm-up that failed, and takes an execution all the same', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    const params = executeParams(bench, endsAtOnce(bench), 'hello')
+    await expect(bench.server.call('session.warm', params)).rejects.toThrow('1: The workspace is not prepared.')
+    await prepare(bench)
+    await bench.server.call('session.warm', params)
+    expect((await bench.server.event('warmed')).data).toEqual({ agentRuns: false })
+    await bench.server.call('session.execute', params)
+    expect((await bench.server.event('outcome')).data).toMatchObject({ reason: 'agent_unavailable', agentRuns: false })
+  })
+
+  it('shares the start of a warm-up with an execution, and that may be stopped without it', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    const params = executeParams(bench, program(bench, 'echo started >> starts; sleep 600'), 'hello')
+    const starts = join(bench.workspacePath, 'starts')
+    await bench.server.call('session.warm', params)
+    await bench.server.call('session.warm', params)
+    await bench.server.until(() => existsSync(starts))
+    await bench.server.call('session.execute', params)
+    await bench.server.event('accepted')
+    const { session, executionId, attempt } = params
+    await bench.server.call('session.interrupt', { session, executionId, attempt })
+    await bench.server.event('stopped', (event) => event.executionId === executionId)
+    expect(readFileSync(starts, 'utf8')).toBe('started\n')
+    expect(processesWith(agentMark(session))).not.toEqual([])
+    expect(bench.server.events.filter(({ type }) => type === 'warmed')).toEqual([])
+  })
+
+  it('gives up a warm-up that a newer preparation, or another configuration, has overtaken', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    const params = executeParams(bench, neverAnswers(bench), 'hello')
+    await bench.server.call('session.warm', params)
+    await bench.server.until(() => processesWith(agentMark(bench.session)).length > 0)
+    await bench.server.call('session.prepare', prepareParams(bench, { attempt: 2, edition: 2 }))
+    await bench.server.event('prepared', ({ data }) => data.attempt === 2)
+    expect(processesWith(agentMark(bench.session))).toEqual([])
+
+    await bench.server.call('session.warm', params)
+    await bench.server.until(() => processesWith(agentMark(bench.session)).length > 0)
+    await bench.server.call('session.warm', { ...params, agent: endsAtOnce(bench) })
+    await bench.server.event('warmed')
+    expect(processesWith(agentMark(bench.session))).toEqual([])
+    expect(bench.server.events.filter(({ type }) => type === 'warmed')).toHaveLength(1)
   })
 
   it('commits and pushes after an execution, and says when that is done', async () => {

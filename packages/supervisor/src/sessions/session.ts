@@ -14,6 +14,7 @@ import {
   type Hello,
   type PrepareParams,
   type SessionId,
+  type WarmParams,
   type WorkspaceDiff,
 } from '@corral/protocol'
 import type { Agent } from '../agents/agent.ts'
@@ -30,6 +31,7 @@ import { createExecution } from './execution.ts'
 import { createFinalization } from './finalization.ts'
 import { createPreparation } from './preparation.ts'
 import type { RecordFile } from './record.ts'
+import { createWarmUp } from './warmUp.ts'
 
 export type Session = {
   readonly id: SessionId
@@ -38,6 +40,7 @@ export type Session = {
   /** Whatever runs and is not this execution is ended and reported. */
   mayRun(executionId: ExecutionId | null): void
   prepare(params: PrepareParams): void
+  warm(params: WarmParams): void
   execute(params: ExecuteParams): void
   interrupt(params: DownParams<'session.interrupt'>): void
   answer(params: AnswerParams): void
@@ -81,12 +84,18 @@ export function createSession(options: {
     },
   }
   let gatewayToken: string | null = null
-  const preparation = createPreparation(context)
+  const warmUp = createWarmUp(context, agent)
+  const preparation = createPreparation(context, {
+    async makeRoom() {
+      await warmUp.end()
+      await agent.stop()
+    },
+  })
   const execution = createExecution({ context, agent, journal, reserve })
   const finalization = createFinalization(context)
 
   async function stop(): Promise<void> {
-    const tasks = [preparation, execution, finalization].flatMap((part) => part.running() ?? [])
+    const tasks = [preparation, warmUp, execution, finalization].flatMap((part) => part.running() ?? [])
     for (const { abort } of tasks) abort.abort('sandbox_stopped')
     await Promise.all(tasks.map(({ done }) => done))
     await agent.stop()
@@ -108,6 +117,7 @@ export function createSession(options: {
           attempt: known?.attempt ?? 0,
           state: preparation.running() ? 'preparing' : known?.prepared?.ok ? 'ready' : 'absent',
         },
+        agentRuns: agent.runs(),
       }
     },
     mayRun: execution.mayRun,
@@ -115,6 +125,12 @@ export function createSession(options: {
       if (execution.running()) throw new RpcError(commandRefusals.busy, 'An execution is running in this workspace.')
       gatewayToken = params.gateway.token
       preparation.begin(params)
+    },
+    warm(params) {
+      if (preparation.running() || !preparedWorkspace(context))
+        throw new RpcError(commandRefusals.notPrepared, 'The workspace is not prepared.')
+      if (execution.running()) warmUp.tell()
+      else warmUp.begin(params)
     },
     execute(params) {
       if (preparation.running()) throw new RpcError(commandRefusals.notPrepared, 'The workspace is being prepared.')

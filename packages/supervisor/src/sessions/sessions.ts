@@ -81,6 +81,8 @@ export function createSessions(options: {
   const commands = {
     'session.prepare': (params) =>
       order(downMethods['session.prepare'].params, params, (session, checked) => session.prepare(checked)),
+    'session.warm': (params) =>
+      order(downMethods['session.warm'].params, params, (session, checked) => session.warm(checked)),
     'session.execute': (params) =>
       order(downMethods['session.execute'].params, params, (session, checked) => session.execute(checked)),
     'session.interrupt': (params) =>

@@ -15,14 +15,15 @@ export type Steps = {
 export function createSteps(options: {
   emit(event: UpEvent): unknown
   attempt: number
-  /** Set for the steps of an execution; their ids then carry it, since an attempt's ids must differ. */
   executionId?: ExecutionId
+  /** What the ids of steps carry, since those of an attempt must differ; else the execution. */
+  scope?: string
 }): Steps {
-  const { emit, attempt, executionId } = options
+  const { emit, attempt, executionId, scope = executionId } = options
   const status = (data: StatusData) => emit({ type: 'status', executionId, data })
 
   function open(step: StepName, message: string, id: string = step) {
-    const stepId = executionId ? `${executionId}:${id}` : id
+    const stepId = scope ? `${scope}:${id}` : id
     const begunAt = performance.now()
     let closed = false
     status({ message, step, stepId, attempt, state: 'running' })

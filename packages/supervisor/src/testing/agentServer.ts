@@ -79,6 +79,7 @@ export async function startTestAgent(): Promise<TestAgent> {
     server: {
       api: createAgentApi({ origin: `http://127.0.0.1:${port}`, username: 'corral', password: 'x' }),
       ended: ended.promise,
+      hasEnded: () => false,
       async end() {
         close()
       },

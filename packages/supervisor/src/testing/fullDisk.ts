@@ -23,7 +23,7 @@ const outcome = journal.append(
   {
     type: 'outcome',
     executionId,
-    data: { executionId, attempt: 1, result: 'failed', begun: true, reason: 'disk_full' },
+    data: { executionId, attempt: 1, result: 'failed', begun: true, agentRuns: false, reason: 'disk_full' },
   },
   { durable: true },
 )

@@ -44,12 +44,17 @@ export function createAgentApi({ origin, username, password }: { origin: string 
   const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
   const headers = { authorization, 'content-type': 'application/json' }
 
-  async function call(method: string, path: string, options: { body?: unknown; timeoutMs?: number } = {}) {
+  async function call(
+    method: string,
+    path: string,
+    options: { body?: unknown; timeoutMs?: number; signal?: AbortSignal } = {},
+  ) {
+    const bound = AbortSignal.timeout(options.timeoutMs ?? boundMs)
     const response = await fetch(origin + path, {
       method,
       headers,
       body: options.body === undefined ? undefined : JSON.stringify(options.body),
-      signal: AbortSignal.timeout(options.timeoutMs ?? boundMs),
+      signal: options.signal ? AbortSignal.any([options.signal, bound]) : bound,
     })
     const text = await response.text()
     if (!response.ok) throw new AgentRefused(method, path, response.status)
@@ -80,6 +85,10 @@ export function createAgentApi({ origin, username, password }: { origin: string 
       return providers.flatMap(({ id, models }) => Object.keys(models).map((model) => `${id}/${model}`))
     },
     prompt: (id: string, prompt: Prompt) => call('POST', `/session/${id}/prompt_async`, { body: prompt }),
+    /** Answers with the end of the turn. */
+    ask: (id: string, prompt: Omit<Prompt, 'messageID' | 'parts'> & { parts: object[] }, signal: AbortSignal) =>
+      call('POST', `/session/${id}/message`, { body: prompt, timeoutMs: firstCallMs, signal }),
+    deleteSession: (id: string) => call('DELETE', `/session/${id}`),
     abort: (id: string, timeoutMs: number) => call('POST', `/session/${id}/abort`, { timeoutMs }),
     /** Sessions that are not idle. */
     statuses: () => read(statusesSchema, '/session/status'),

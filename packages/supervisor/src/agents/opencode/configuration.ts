@@ -3,7 +3,7 @@
  * environment, so that nothing of ours lies in the workspace. Models are reached through the gateway's door alone;
  * whatever would look for a network at the start is off, and only what the session's policy says waits for a person.
  */
-import type { ExecuteParams, Permissions } from '@corral/protocol'
+import { type ExecuteParams, type Permissions, warmUpModel } from '@corral/protocol'
 import { mcpConfiguration } from './mcp.ts'
 import { permissionConfig, touchesEdit } from './permissions.ts'
 
@@ -114,14 +114,14 @@ function provider({ model, gateway }: ModelAccess, gatewayOrigin: string) {
       // Kilo takes no `false` here, and would silently start without all of this configuration.
       chunkTimeout: dayMs,
     },
-    models: {
-      [model.id]: {
-        name: model.id,
-        tool_call: true,
-        reasoning: true,
-        attachment: true,
-        limit: { context: 200_000, output: 16_384 },
-      },
-    },
+    models: { [model.id]: modelNamed(model.id), [warmUpModel]: modelNamed(warmUpModel) },
   }
 }
+
+const modelNamed = (name: string) => ({
+  name,
+  tool_call: true,
+  reasoning: true,
+  attachment: true,
+  limit: { context: 200_000, output: 16_384 },
+})

@@ -3,7 +3,7 @@
  * the feed is there before any prompt; no prompt is handed over where the repository's own configuration would allow
  * more than the session's policy does.
  */
-import { type ExecuteParams, isAskEvent } from '@corral/protocol'
+import { type ExecuteParams, isAskEvent, type WarmParams } from '@corral/protocol'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
 import type { AgentApi } from './api.ts'
@@ -14,12 +14,15 @@ import { agentMessageId } from './messageIds.ts'
 import { deniedTools, loosened } from './permissions.ts'
 import { type Projection, sessionOf } from './projection.ts'
 import { type AgentServer, AgentUnavailable } from './server.ts'
+import { playWarmUp, removeWarmUp } from './warmUp.ts'
 
 export type Conversation = {
   server: AgentServer
   projection: Projection
   asks: Asks
   prompt(params: ExecuteParams): Promise<void>
+  /** Lets the agent load what its first prompt would wait for; see `warmUp.ts`. */
+  warmUp(mode: WarmParams['mode'], signal: AbortSignal): Promise<void>
   /** Ends the feed; the agent itself goes on. */
   close(): void
 }
@@ -34,7 +37,7 @@ export class AgentMisconfigured extends Error {
 
 export async function openConversation(options: {
   server: AgentServer
-  params: ExecuteParams
+  params: WarmParams
   projection: Projection
   /** After the event was told. */
   event(event: FeedEvent): void
@@ -69,6 +72,7 @@ export async function openConversation(options: {
       api.models(),
       api.config(),
       api.setTitle(root, params.title).then(() => api.addRules(root, deniedTools(params.permissions))),
+      removeWarmUp(api, root),
       openFeed({
         api,
         signal: feed.signal,
@@ -94,7 +98,14 @@ export async function openConversation(options: {
     const looser = loosened(params.permissions, config)
     if (looser) throw new AgentMisconfigured(looser)
     const modes = agents.filter(({ mode, hidden }) => mode !== 'subagent' && !hidden).map(({ name }) => name)
-    return { server, projection, asks, prompt: (next) => prompt(api, modes, next), close: () => feed.abort() }
+    return {
+      server,
+      projection,
+      asks,
+      prompt: (next) => prompt(api, modes, next),
+      warmUp: (mode, signal) => playWarmUp({ api, root, agent: agentOf(modes, mode), signal }),
+      close: () => feed.abort(),
+    }
   } catch (error) {
     feed.abort()
     throw error
@@ -108,9 +119,12 @@ async function prompt(api: AgentApi, modes: string[], params: ExecuteParams): Pr
     messageID: known ?? agentMessageId(params.messageId),
     parts: [{ id: params.partId, type: 'text', text: params.prompt.text }],
     model: { providerID: providerId, modelID: model.id },
-    // Kilo's building mode is called `code`.
-    agent: [mode.name, mode.fallback, 'code'].find((name) => modes.includes(name)) ?? mode.fallback,
+    agent: agentOf(modes, mode),
     system: params.appendSystemPrompt,
     variant: model.variant,
   })
 }
+
+/** Kilo's building mode is called `code`. */
+const agentOf = (modes: string[], { name, fallback }: WarmParams['mode']): string =>
+  [name, fallback, 'code'].find((known) => modes.includes(known)) ?? fallback

@@ -1,79 +1,18 @@
 /** The real agents with the scripted model behind the real door: what their turns become in the log. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type AskAnswer, type ExecuteParams, newAgentSessionId, type Permissions, vocabulary } from '@corral/protocol'
-import { type ScriptedModelControl, scriptedModelControl, startScriptedModel } from '@corral/scripted-model'
+import { type AskAnswer, type ExecuteParams, type Permissions, vocabulary } from '@corral/protocol'
+import type { ScriptedModelControl } from '@corral/scripted-model'
 import { describe, expect, it } from 'vitest'
 import { agentMark, processesWith } from '../../host/processes.ts'
-import { type Bench, createBench } from '../../testing/bench.ts'
-import { executeParams, prepareParams } from '../../testing/commands.ts'
-import { startGateway } from '../../testing/gateway.ts'
+import { agentOf, boundMs, createConversation, killAgent, kilocode, skip, textOf } from '../../testing/conversation.ts'
 import { installedAgent } from '../../testing/installedAgent.ts'
-import type { Received } from '../../testing/linkServer.ts'
-import { createRepository } from '../../testing/repository.ts'
 
 const store = process.env.CORRAL_AGENTS_DIR
 const opencode = installedAgent('opencode@1.18.33', store)
 const kilo = installedAgent('kilo@7.7.2', store)
-/** An agent's start may take its minute, and is tried once more. */
-const boundMs = 150_000
-
-/** A prepared workspace, the model, and turns of one conversation. */
-async function createConversation(agent: ExecuteParams['agent']) {
-  const bench = await createBench()
-  const model = await startScriptedModel()
-  const gateway = await startGateway(join(bench.root, 'gateway.sock'), model.port)
-  createRepository(join(bench.root, 'app.git'))
-  const agentSessionId = newAgentSessionId()
-  const of = (params: ExecuteParams) =>
-    bench.server.events.filter(({ executionId }) => executionId === params.executionId)
-  return {
-    bench,
-    control: scriptedModelControl(model.url),
-    agentSessionId,
-    of,
-    async prepare() {
-      await bench.server.call('session.prepare', prepareParams(bench))
-      await bench.server.event('prepared')
-    },
-    async ask(text: string, change: Partial<ExecuteParams> = {}): Promise<ExecuteParams> {
-      const params = executeParams(bench, agent, text, { agentSessionId, ...change })
-      await bench.server.call('session.execute', params)
-      return params
-    },
-    end: (params: ExecuteParams): Promise<Received> =>
-      bench.server.until(() => of(params).find(({ type }) => type === 'outcome' || type === 'stopped'), boundMs),
-    async [Symbol.asyncDispose]() {
-      await bench[Symbol.asyncDispose]()
-      gateway.close()
-      await model.close()
-    },
-  }
-}
-
-const kilocode = (events: Received[], type: string) =>
-  events.flatMap(({ type: outer, data }) => (outer === 'kilocode' && data.type === type ? [data.properties] : []))
-
-const textOf = (events: Received[]): string[] =>
-  kilocode(events, 'message.part.updated').flatMap((properties) => {
-    const { part } = Object(properties)
-    return part.type === 'text' && part.time?.end ? [part.text] : []
-  })
-
 const messagesAsked = async (control: ScriptedModelControl) =>
   (await control.requests()).map(({ scenario, messages }) => `${scenario} ${messages}`)
-
-async function killAgent(bench: Bench): Promise<void> {
-  const [leader] = processesWith(agentMark(bench.session))
-  expect(leader).toBeDefined()
-  if (leader) process.kill(leader.pid, 'SIGKILL')
-}
-
-const skip = (found: typeof opencode) => ('missing' in found ? found.missing : false)
-const agentOf = (found: typeof opencode): ExecuteParams['agent'] => {
-  if ('missing' in found) throw new Error(found.missing)
-  return found.agent
-}
 
 describe('OpenCode', () => {
   it('plays a conversation: answers, sub-agents, a stop, its own death', { timeout: 300_000 }, async (context) => {

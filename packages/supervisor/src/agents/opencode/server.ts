@@ -17,6 +17,7 @@ export type AgentServer = {
   api: AgentApi
   /** Resolves when the process has ended, with its last words for the supervisor's own log. */
   ended: Promise<string>
+  hasEnded(): boolean
   end(): Promise<void>
 }
 
@@ -54,9 +55,14 @@ export async function startServer(options: {
   child.stderr.on('data', (chunk: Buffer) => {
     lastWords = (lastWords + chunk.toString()).slice(-lastWordsBytes)
   })
+  let isOver = false
   const ended = new Promise<string>((resolve) => {
-    child.on('error', (error) => resolve(error.message))
-    child.on('exit', (code, by) => resolve(`exit ${code ?? by}: ${lastWords}`))
+    const over = (words: string) => {
+      isOver = true
+      resolve(words)
+    }
+    child.on('error', (error) => over(error.message))
+    child.on('exit', (code, by) => over(`exit ${code ?? by}: ${lastWords}`))
   })
   const end = async () => {
     await endProcesses(agentMark(session))
@@ -67,7 +73,8 @@ export async function startServer(options: {
   const gone = ended.then(() => 'gone' as const)
   const deadline = performance.now() + startMs
   while (performance.now() < deadline && !signal.aborted) {
-    if (await Promise.race([api.healthy(timers.startProbeMs), gone.then(() => false)])) return { api, ended, end }
+    if (await Promise.race([api.healthy(timers.startProbeMs), gone.then(() => false)]))
+      return { api, ended, hasEnded: () => isOver, end }
     if ((await Promise.race([delay(50), gone])) === 'gone') break
   }
   await end()
