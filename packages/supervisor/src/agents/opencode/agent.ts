@@ -94,8 +94,14 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       return agent.conversation()?.asks.answer(params) ?? 'gone'
     },
     async warm(given, steps, signal) {
-      const { warmUp } = await agent.ready(withTools(given), steps, signal)
-      await warmUp(given.mode, signal)
+      const { server, warmUp } = await agent.ready(withTools(given), steps, signal)
+      try {
+        await warmUp(given.mode, signal)
+      } catch (error) {
+        // If that was its death, `runs` knows of it from now on.
+        await hasDied(server)
+        throw error
+      }
     },
     async recover(reference, sink, signal) {
       tell = createWatch(reference, sink).tell
