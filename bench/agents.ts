@@ -8,10 +8,12 @@ import { createAgentStore } from '../packages/server/src/agents/store.ts'
 import { agentsFolder } from '../packages/server/src/config.ts'
 import { beginBare } from './bareAgent.ts'
 import type { Begin } from './conversation.ts'
-import { beginBehindCorral } from './corralAgent.ts'
+import { beginBehindCorral, beginPrepared } from './corralAgent.ts'
 
 export type Agents = AsyncDisposable & {
   ours: Begin
+  /** Ours, begun in a session that was prepared and is warm. */
+  prepared: Begin
   bare: Begin
   /** There once a conversation of ours has begun. */
   model(): Promise<ScriptedModelControl>
@@ -23,6 +25,7 @@ export async function startAgents(): Promise<Agents> {
   const repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
   return {
     ours: beginBehindCorral(corral, repository),
+    prepared: beginPrepared(corral, repository),
     bare: beginBare({
       program: join(agent.folder, agent.bin),
       repository,

@@ -1,12 +1,13 @@
 /**
- * How long it takes until the model is asked, by its own record: from the start of a session that did not exist, with
- * its sandbox, its clone and its agent; and from a follow-up in that session. Beside it the bare agent: from the start
- * of its process, and from its next prompt.
+ * How long it takes until the model is asked, by its own record, and until the agent's first word is here: from the start
+ * of a session that did not exist, with its sandbox, its clone and its agent; from the initiation of one that was prepared;
+ * and from a follow-up. Beside it the bare agent: from the start of its process, and from its next prompt.
  */
 import type { ScriptedModelControl } from '@corral/scripted-model'
+import { z } from 'zod'
 import { play, say } from '../e2e/harness/script.ts'
 import { startAgents } from './agents.ts'
-import { type Benchmark, byTurns, median } from './benchmark.ts'
+import { type Benchmark, byTurns, median, type Row } from './benchmark.ts'
 import type { Begin, Turn } from './conversation.ts'
 
 /** The figure of a run is their median. */
@@ -16,31 +17,35 @@ export const start: Benchmark = {
   name: 'start',
   async run() {
     await using agents = await startAgents()
-    const { ours, bare, model } = agents
-    const warm = { ours: [] as number[], bare: [] as number[] }
-    const cold = await byTurns({
-      ours: () => measure(ours, model, warm.ours),
-      bare: () => measure(bare, model, warm.bare),
+    const { ours, bare, prepared, model } = agents
+    const taken = { ours: takes(), prepared: takes(), bare: takes() }
+    await byTurns({
+      ours: () => measure(ours, model, taken.ours),
+      prepared: () => measure(prepared, model, taken.prepared),
+      bare: () => measure(bare, model, taken.bare),
     })
+    /** The first, of the warm-up, does not count. */
+    const row = (what: string, figures: number[], reference: { what: string; figures: number[] }): Row => ({
+      ...{ what, unit: 'ms', figures: figures.slice(1) },
+      reference: { ...reference, figures: reference.figures.slice(1) },
+    })
+    const cold = 'bare agent, from its process'
+    const next = { what: 'bare agent, next prompt', figures: taken.bare.warm }
     return [
-      {
-        what: 'start of a session → model',
-        unit: 'ms',
-        figures: cold.ours,
-        reference: { what: 'bare agent, from its process', figures: cold.bare },
-      },
-      {
-        what: 'follow-up → model',
-        unit: 'ms',
-        figures: warm.ours.slice(1),
-        reference: { what: 'bare agent, next prompt', figures: warm.bare.slice(1) },
-      },
+      row('start of a session → model', taken.ours.toModel, { what: cold, figures: taken.bare.toModel }),
+      row('start of a session → first event', taken.ours.toEvent, { what: cold, figures: taken.bare.toEvent }),
+      row('initiation of a prepared session → model', taken.prepared.toModel, next),
+      row('follow-up → model', taken.ours.warm, next),
     ]
   },
 }
 
-/** The cold start of one conversation; adds to `warm` what its follow-ups took. */
-async function measure(begin: Begin, model: () => Promise<ScriptedModelControl>, warm: number[]): Promise<number> {
+/** Of the first turn of each conversation until the model and until the first event, and of its follow-ups. */
+type Takes = { toModel: number[]; toEvent: number[]; warm: number[] }
+const takes = (): Takes => ({ toModel: [], toEvent: [], warm: [] })
+
+/** One conversation; adds to `taken`. */
+async function measure(begin: Begin, model: () => Promise<ScriptedModelControl>, taken: Takes): Promise<number> {
   const first = mark()
   await using conversation = await begin(first)
   const control = await model()
@@ -50,8 +55,22 @@ async function measure(begin: Begin, model: () => Promise<ScriptedModelControl>,
     const prompt = mark()
     figures.push(await tookMs(prompt, await conversation.turn(prompt)))
   }
-  warm.push(median(figures))
-  return tookMs(first, conversation.first)
+  taken.warm.push(median(figures))
+  taken.toEvent.push(firstEventMs(conversation.first))
+  const toModelMs = await tookMs(first, conversation.first)
+  taken.toModel.push(toModelMs)
+  return toModelMs
+}
+
+const assistantSchema = z.object({ info: z.object({ role: z.literal('assistant') }) })
+
+/** The agent's own: the first that tells of its answer, not of what was asked. */
+function firstEventMs({ sentAtMs, heard }: Turn): number {
+  const first = heard.find(
+    ({ event }) => event.type === 'message.updated' && assistantSchema.safeParse(event.properties).success,
+  )
+  if (!first) throw new Error('A turn has told nothing of its answer.')
+  return first.atMs - sentAtMs
 }
 
 /** A prompt that is found again. */

@@ -226,6 +226,7 @@ function sessionText(session: SessionView): string {
     ['running', session.execution ? `${session.execution.id} (${session.execution.health})` : 'nothing'],
     ['queued', String(session.queuedCount)],
     ['sandbox', session.sandboxStatus],
+    ['agent is', session.agentStatus],
     [
       'workspace',
       [session.workspace.state, session.workspace.step, session.workspace.message].filter(Boolean).join(' · '),

@@ -120,6 +120,8 @@ export type SessionView = {
   } | null
   queuedCount: number
   sandboxStatus: string
+  /** `idle` is warm: a message reaches it without a start. */
+  agentStatus: 'stopped' | 'starting' | 'idle' | 'working'
   workspace: { state: string; step?: string; reason?: string; message?: string }
   preparedAt?: number
   initiatedAt?: number

@@ -54,7 +54,8 @@ export function decideSandbox(facts: SandboxFacts, now: Date, timers: Timers): S
       if (silentForMs >= timers.linkSilenceMs) return { do: 'markUnreachable' }
       const untilSilenceMs = timers.linkSilenceMs - silentForMs
       if (!facts.linked) return { do: 'wait', until: inMs(Math.min(untilSilenceMs, inspectInMs)) }
-      if (facts.busy) return { do: 'wait', until: inMs(untilSilenceMs) }
+      // Nobody tells when its work ends.
+      if (facts.busy) return { do: 'wait', until: inMs(Math.min(untilSilenceMs, timers.sandboxIdleMs)) }
       const idleLeftMs = timers.sandboxIdleMs - since(facts.idleSince)
       if (idleLeftMs <= 0) return { do: 'stop', because: 'idle' }
       return { do: 'wait', until: inMs(Math.min(untilSilenceMs, idleLeftMs)) }

@@ -9,6 +9,7 @@ import { execution, sandbox, session, sessionHead, workspace } from '../database
 import type { Orm } from '../database/transaction.ts'
 import type { Links } from '../supervisors/links.ts'
 import { placesOf } from './places.ts'
+import { warmingUntil } from './warmth.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect
@@ -70,6 +71,7 @@ export function createSessionViews(deps: { orm: Orm; links: Links; timers: Timer
         execution: executionView(of(running), box?.id),
         queuedCount: of(queued)?.count ?? 0,
         sandboxStatus: box?.state ?? 'stopped',
+        agentStatus: agentStatus(space, of(running), box),
         workspace: workspaceView(space),
         ...(row.preparedAt ? { preparedAt: row.preparedAt.getTime() } : {}),
         ...(row.initiatedAt ? { initiatedAt: row.initiatedAt.getTime() } : {}),
@@ -78,6 +80,17 @@ export function createSessionViews(deps: { orm: Orm; links: Links; timers: Timer
         version: row.configVersion,
       }
     })
+  }
+
+  function agentStatus(
+    space: typeof workspace.$inferSelect | undefined,
+    runs: ExecutionRow | undefined,
+    box: typeof sandbox.$inferSelect | undefined,
+  ) {
+    if (runs) return runs.startedAt ? 'working' : 'starting'
+    if (!space || box?.state !== 'ready') return 'stopped'
+    if (warmingUntil(space, new Date(), timers)) return 'starting'
+    return space.agentUntil ? 'idle' : 'stopped'
   }
 
   function executionView(row: ExecutionRow | undefined, box: (typeof sandbox.$inferSelect)['id'] | undefined) {
