@@ -9,6 +9,7 @@ import { checkpointLimits } from '@corral/protocol'
 import { z } from 'zod'
 import { type Prices, pricesSchema } from './credits/prices.ts'
 import type { DeathPoint } from './deathPoints.ts'
+import { type RateLimitSettings, rateLimitsSchema } from './gateway/rateLimits.ts'
 import { type RegistrySettings, registriesSchema } from './gateway/registries/settings.ts'
 import { hasCode } from './host/systemError.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
@@ -128,6 +129,8 @@ const fileSchema = z.strictObject({
     .prefault({}),
   /** Mirrors in the place of the public package registries. */
   registries: registriesSchema.prefault({}),
+  /** How often models may be called. */
+  rateLimits: rateLimitsSchema.prefault({}),
 })
 type ConfigFile = z.output<typeof fileSchema>
 
@@ -163,6 +166,7 @@ export type Config = {
   network: ConfigFile['network']
   facade: ConfigFile['facade']
   registries: RegistrySettings
+  rateLimits: RateLimitSettings
   githubApp: { appId: string; privateKey: string } | null
   /** Who commits in sandboxes. */
   gitAuthor: { name: string; email: string }
@@ -235,6 +239,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     network: file.network,
     facade: file.facade,
     registries: file.registries,
+    rateLimits: file.rateLimits,
     githubApp: githubAppOf(env),
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: limitsOf(file.sandboxLimits),

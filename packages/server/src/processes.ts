@@ -45,6 +45,7 @@ export function processesOf(options: {
       allowPrivateHosts: config.allowPrivateHosts,
       network: config.network,
       registries: config.registries,
+      rateLimits: config.rateLimits,
     },
   })
   return { gateway, scripted }

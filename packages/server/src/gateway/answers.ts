@@ -10,6 +10,7 @@ const errorTypes: Readonly<Record<number, string>> = {
   403: 'permission_error',
   404: 'not_found_error',
   413: 'request_too_large',
+  429: 'rate_limit_error',
 }
 
 export function answerJson(response: ServerResponse, status: number, body: unknown): void {

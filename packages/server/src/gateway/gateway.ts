@@ -27,6 +27,7 @@ import { createMcp } from './mcp.ts'
 import { createModelCalls } from './modelCalls.ts'
 import { createModels } from './models.ts'
 import { takeSocket } from './ownSocket.ts'
+import { createRateLimits } from './rateLimits.ts'
 import { createRegistries } from './registries/registries.ts'
 import { createRest } from './rest.ts'
 import { createOpenSessionMcp } from './sessionMcp.ts'
@@ -80,7 +81,14 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     tunnel: web.tunnel,
     silenceMs: timeouts.unknownTokenMs + timeouts.connectMs + timeouts.firstByteMs,
     faces: [
-      createModels({ grants, upstreams: createUpstreams(config), modelCalls, dispatcher: agents.any, log }),
+      createModels({
+        grants,
+        upstreams: createUpstreams(config),
+        modelCalls,
+        rateLimits: createRateLimits(config.rateLimits),
+        dispatcher: agents.any,
+        log,
+      }),
       createGit({
         grants,
         policy: config,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { pricesSchema } from '../credits/prices.ts'
+import { rateLimitsSchema } from './rateLimits.ts'
 import { registriesSchema } from './registries/settings.ts'
 
 const milliseconds = z.number().int().positive()
@@ -66,6 +67,7 @@ export const gatewayConfigSchema = z.object({
   /** Hosts that every session may reach through the web proxy: `host`, `*.host`, `host:port`. */
   network: z.object({ hosts: z.array(z.string()).default([]) }).prefault({}),
   registries: registriesSchema.prefault({}),
+  rateLimits: rateLimitsSchema.prefault({}),
   /** Where `git` is looked for. */
   programPath: z.string().default('/usr/local/bin:/usr/bin:/bin'),
   timeouts: timeoutsSchema.prefault({}),

@@ -15,6 +15,7 @@ import { type Candidate, candidatesOf, fallbackHeaders } from './fallback.ts'
 import type { Grant, Grants } from './grants.ts'
 import type { ModelCall, ModelCalls } from './modelCalls.ts'
 import { clientSignal, readBody } from './passThrough.ts'
+import type { RateLimits } from './rateLimits.ts'
 import { callUpstream, type UpstreamResult } from './upstreamCall.ts'
 import type { Upstream, Upstreams, Wire } from './upstreams.ts'
 import type { Usage } from './usage.ts'
@@ -32,7 +33,7 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
 const maxBodyMiB = 32
 
 type Decision =
-  | { kind: 'refused'; status: number; sentence: string; grant?: Grant }
+  | { kind: 'refused'; status: number; sentence: string; grant?: Grant; retryAfterS?: number }
   | { kind: 'warmUp'; grant: Grant }
   | { kind: 'admitted'; grant: Grant; candidates: [Candidate, ...Candidate[]] }
 
@@ -40,10 +41,11 @@ export function createModels(deps: {
   grants: Grants
   upstreams: Upstreams
   modelCalls: ModelCalls
+  rateLimits: RateLimits
   dispatcher: Dispatcher
   log: Pick<Logger, 'info'>
 }): CallFace {
-  const { grants, upstreams, modelCalls, dispatcher, log } = deps
+  const { grants, upstreams, modelCalls, rateLimits, dispatcher, log } = deps
 
   async function list(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await grants.of(request.headers, clientSignal(response))
@@ -60,7 +62,8 @@ export function createModels(deps: {
     const who = { sessionId: decision.grant?.sessionId, userId: decision.grant?.userId, wire }
     const ms = () => Math.round(performance.now() - began)
     if (decision.kind === 'refused') {
-      const { status, sentence } = decision
+      const { status, sentence, retryAfterS } = decision
+      if (retryAfterS !== undefined) response.setHeader('retry-after', retryAfterS)
       refuseModelCall(response, wire, status, sentence)
       log.info({ ...who, allowed: false, status, sentence, ms: ms() }, 'model call')
       return
@@ -110,7 +113,7 @@ export function createModels(deps: {
     if (answer.kind === 'refused') return answer
     const { grant } = answer
     const { wire } = endpoint
-    const refused = (status: number, sentence: string): Decision => ({ kind: 'refused', status, sentence, grant })
+    const refused = (status: number, sentence: string) => ({ kind: 'refused' as const, status, sentence, grant })
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
       return refused(400, 'a compressed body is not taken here; send it as it is.')
     }
@@ -119,7 +122,13 @@ export function createModels(deps: {
     if (endpoint.generates && asksForWarmUp(sent)) return { kind: 'warmUp', grant }
     const admission = candidatesOf({ grant, upstreams, wire, body: sent, generates: endpoint.generates })
     if (admission.kind === 'refused') return refused(admission.status, admission.sentence)
-    return { kind: 'admitted', grant, candidates: admission.candidates }
+    const limited = rateLimits.take(grant)
+    if (!limited) return { kind: 'admitted', grant, candidates: admission.candidates }
+    const { scope, perMinute, retryAfterS } = limited
+    return {
+      ...refused(429, `the ${scope} may make ${perMinute} calls a minute; try again in ${retryAfterS} s.`),
+      retryAfterS,
+    }
   }
 
   return {
