@@ -1,4 +1,5 @@
 /** What programs in a sandbox reach of the web: what is listed, through the proxy alone, and its owner can read of it. */
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -22,6 +23,13 @@ call.on('response', async (answer) => console.log(answer.statusCode, (await answ
 call.end()
 `
 
+/** Where packages come from on this machine. */
+const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], {
+  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'ignore'],
+}).trim()
+const install = 'npm install --fetch-retries=0 is-odd@3.0.1 && cat package-lock.json; npm publish; true'
+
 const site = createServer((_, response) => response.end('the site of the team'))
 let port: number
 let corral: Installation
@@ -33,11 +41,20 @@ beforeAll(async () => {
   site.listen(0, '127.0.0.1')
   await once(site, 'listening')
   port = (site.address() as AddressInfo).port
-  corral = await startInstallation({ env: { CORRAL_ALLOW_PRIVATE_HOSTS: `localhost:${port}` } })
-  const repository = await makeRepository(`${corral.repositories}/app`, { 'ask.mjs': program })
+  corral = await startInstallation({
+    env: { CORRAL_ALLOW_PRIVATE_HOSTS: `localhost:${port}` },
+    config: { registries: { npm: { url: npmRegistry } } },
+  })
+  const repository = await makeRepository(`${corral.repositories}/app`, {
+    'ask.mjs': program,
+    'package.json': '{"name": "app", "version": "1.0.0"}',
+  })
   const asked = (address: string) => bash(`node ask.mjs ${address}`)
   const started = await corral.corral.call.start.mutate({
-    prompt: play(asked(`http://localhost:${port}/`), asked('http://elsewhere.test/'), asked('http://elsewhere.test/')),
+    prompt: play(
+      ...[asked(`http://localhost:${port}/`), asked('http://elsewhere.test/'), asked('http://elsewhere.test/')],
+      bash(install),
+    ),
     mode: 'code',
     model: 'scripted/demo',
     gitUrl: repository,
@@ -60,6 +77,14 @@ test('a program reaches what its session lists, and is told why it does not reac
   expect(other).toContain("403 corral: elsewhere.test is not on this session's list of hosts.")
 })
 
+test('npm installs through the registry door, leaves no trace of it in the lock file, and publishes nothing', () => {
+  const [, , , installed] = toolOutputs(viewer, executionId)
+  expect(installed).toMatch(/added 2 packages/)
+  expect(installed).toContain('"node_modules/is-odd"')
+  expect(installed).not.toContain('"resolved"')
+  expect(installed).toMatch(/npm error code (ENEEDAUTH|E405)/)
+})
+
 test('a refused host is a status event, once', () => {
   const told = viewer.events.filter(({ streamEventType, data }) => {
     return streamEventType === 'status' && 'level' in data && data.level === 'warning'
@@ -73,5 +98,6 @@ test('the owner reads what was let through and what was refused', async () => {
   const total = (host: string) =>
     visits.filter((visit) => visit.host === host).map(({ allowed, reason, visits: count }) => [allowed, reason, count])
   expect(total('localhost')).toEqual([[true, undefined, 1]])
+  expect(total(new URL(npmRegistry).hostname)).toContainEqual([true, undefined, expect.any(Number)])
   expect(total('elsewhere.test').every(([allowed, reason]) => !allowed && reason === 'not_listed')).toBe(true)
 })

@@ -72,7 +72,9 @@ async function pidsOf(name: string, target: Target, random: Random): Promise<num
     case 'server':
       return all.filter(({ commandLine }) => commandLine.endsWith('corral up')).map(({ pid }) => pid)
     case 'gateway':
-      return all.filter(({ commandLine }) => commandLine.includes('/gateway/main.ts')).map(({ pid }) => pid)
+      return all
+        .filter(({ commandLine }) => /\/gateway\/gateway-[0-9a-f]+\.mjs /.test(commandLine))
+        .map(({ pid }) => pid)
     case 'postgres': {
       const pidFile = join(corral.home, 'postgres', 'data', 'postmaster.pid')
       const text = await readFile(pidFile, 'utf8').catch(noFile)

@@ -56,7 +56,15 @@ export async function startInstallation(
   await mkdir(repositories)
   if (options.config) await writeFile(join(folder, 'corral.config.json'), JSON.stringify(options.config))
   const env = {
-    ...ambient('PATH', 'HOME', 'TMPDIR', 'XDG_CACHE_HOME', 'XDG_RUNTIME_DIR', 'CORRAL_AGENTS_DIR'),
+    ...ambient(
+      'PATH',
+      'HOME',
+      'TMPDIR',
+      'XDG_CACHE_HOME',
+      'XDG_RUNTIME_DIR',
+      'CORRAL_AGENTS_DIR',
+      'NODE_EXTRA_CA_CERTS',
+    ),
     CORRAL_HOME: home,
     CORRAL_PORT: '0',
     CORRAL_GIT_LOCAL_ROOTS: repositories,

@@ -5,7 +5,6 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createGatewayProcess, type GatewayProcess } from './gateway/gatewayProcess.ts'
 import { createScriptedProcess, type ScriptedProcess } from './scripted/scriptedProcess.ts'
-import { version } from './version.ts'
 
 export function processesOf(options: {
   config: Config
@@ -22,6 +21,9 @@ export function processesOf(options: {
     TMPDIR: options.env.TMPDIR,
     // They start with what is compiled already.
     NODE_COMPILE_CACHE: getCompileCacheDir(),
+    // Whom they trust beside the usual authorities.
+    NODE_EXTRA_CA_CERTS: options.env.NODE_EXTRA_CA_CERTS,
+    NODE_USE_SYSTEM_CA: options.env.NODE_USE_SYSTEM_CA,
   }
   const nodeBinary = process.execPath
   const scripted = createScriptedProcess({ home: config.home, nodeBinary, env })
@@ -30,7 +32,7 @@ export function processesOf(options: {
     nodeBinary,
     env,
     logger,
-    programVersion: version,
+    program: async (folder) => (await import('./gateway/program.ts')).gatewayProgram(folder),
     controlSocket: join(runFolder, 'gateway', 'control.sock'),
     settings: {
       socket: join(runFolder, 'doors', 'gateway.sock'),

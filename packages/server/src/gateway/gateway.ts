@@ -5,7 +5,7 @@
  * error of one call reaches another; a database that is away stops nobody who was known before.
  */
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { Agent } from 'undici'
@@ -150,6 +150,8 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
     state = 'draining'
     log.info({ activeCalls: calls.active() }, 'the gateway drains')
     await delay(lateCallerMs)
+    // Who waits at the door is taken in before it closes, however late this is.
+    await turn()
     draining.abort()
     calls.server.close()
     await Promise.race([once(calls.server, 'close'), delay(timeouts.drainMs, undefined, { ref: false })])

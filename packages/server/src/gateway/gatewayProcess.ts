@@ -4,15 +4,13 @@
  */
 import { createHash } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { startDetached, stopDetached } from '../host/detached.ts'
 import { type GatewayHealth, gatewayHealth } from './control.ts'
 import type { GatewaySettings } from './gatewayConfig.ts'
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 const startTimeoutMs = 15_000
 const stopGraceMs = 5_000
 
@@ -33,7 +31,8 @@ export function createGatewayProcess(options: {
   controlSocket: string
   /** Without its version, which is made of the configuration itself. */
   settings: Omit<GatewaySettings, 'version' | 'controlSocket' | 'stateFolder'>
-  programVersion: string
+  /** The file of its program, named by its content. Made when it is first wanted. */
+  program(folder: string): Promise<string>
   env: NodeJS.ProcessEnv
   logger: Logger
 }): GatewayProcess {
@@ -41,13 +40,26 @@ export function createGatewayProcess(options: {
   const folder = join(home, 'gateway')
   const configFile = join(folder, 'config.json')
   const pidFile = join(folder, 'gateway.pid')
-  const version = createHash('sha256')
-    .update(JSON.stringify([options.programVersion, options.settings]))
-    .digest('hex')
-    .slice(0, 16)
+  let wanted: Promise<{ program: string; version: string }> | null = null
 
-  async function writeConfig(): Promise<void> {
+  /** What is to run, in this server's whole life: its program with its configuration. */
+  function want() {
+    wanted ??= make()
+    wanted.catch(() => {
+      wanted = null
+    })
+    return wanted
+  }
+
+  async function make() {
     await mkdir(folder, { recursive: true, mode: 0o700 })
+    const program = await options.program(folder)
+    const { NODE_EXTRA_CA_CERTS, NODE_USE_SYSTEM_CA } = options.env
+    const identity = JSON.stringify([basename(program), options.settings, NODE_EXTRA_CA_CERTS, NODE_USE_SYSTEM_CA])
+    return { program, version: createHash('sha256').update(identity).digest('hex').slice(0, 16) }
+  }
+
+  async function writeConfig(version: string): Promise<void> {
     const settings: GatewaySettings = { ...options.settings, version, controlSocket, stateFolder: folder }
     const written = `${configFile}.${process.pid}`
     await writeFile(written, JSON.stringify(settings, null, 2), { mode: 0o600 })
@@ -66,22 +78,23 @@ export function createGatewayProcess(options: {
   }
 
   async function launch(): Promise<{ ready: Promise<void> }> {
+    const { program, version } = await want()
     const found = await running()
     if (found === version) return { ready: Promise.resolve() }
-    await writeConfig()
+    await writeConfig(version)
     // A gateway with another configuration is replaced: the new one takes the door, and the old one drains.
     logger.info({ replaces: found }, 'starting the gateway')
     await startDetached({
       command: options.nodeBinary,
-      args: [main, configFile],
+      args: [program, configFile],
       env: options.env,
       logFile: join(folder, 'gateway.log'),
       pidFile,
     })
-    return { ready: answering() }
+    return { ready: answering(version) }
   }
 
-  async function answering(): Promise<void> {
+  async function answering(version: string): Promise<void> {
     const deadline = performance.now() + startTimeoutMs
     while ((await running()) !== version) {
       if (performance.now() > deadline) {
@@ -91,6 +104,14 @@ export function createGatewayProcess(options: {
       }
       await delay(20)
     }
+  }
+
+  async function stop(): Promise<boolean> {
+    const stopped = await stopDetached(pidFile, stopGraceMs)
+    // One that was to be replaced by one that never came still has the door.
+    const other = await gatewayHealth(controlSocket).catch(() => null)
+    if (other) process.kill(other.pid, 'SIGTERM')
+    return stopped || other !== null
   }
 
   let launching: Promise<{ ready: Promise<void> }> | null = null
@@ -116,6 +137,6 @@ export function createGatewayProcess(options: {
       await ready
     },
     health: () => gatewayHealth(controlSocket),
-    stop: () => stopDetached(pidFile, stopGraceMs),
+    stop,
   }
 }
