@@ -272,6 +272,7 @@ export function createApp(deps: {
     digest: sealing.digest,
     placesReplaced: metrics.placesReplaced,
     beyond: config.facade.beyond,
+    defaultModel: config.defaultModel,
   })
   http.route('/', facade.app)
   let server: Server | null = null

@@ -135,6 +135,11 @@ export function combinationFault(
 export const prepareSessionInput = combined(z.strictObject(configurationShape))
 export type PrepareSessionInput = z.infer<typeof prepareSessionInput>
 
+const { prompt: _, ...withoutPrompt } = configurationShape
+/** A session that begins without a prompt, and waits for the first message. */
+export const openSessionInput = combined(z.strictObject(withoutPrompt))
+export type OpenSessionInput = z.infer<typeof openSessionInput>
+
 /** The REST door accepts `organizationId` as a second name. */
 export const restPrepareInput = combined(
   z.strictObject({ ...configurationShape, organizationId: organizationId.optional() }),

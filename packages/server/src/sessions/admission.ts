@@ -24,6 +24,7 @@ import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
 import type { MessageIds, Sessions } from './sessions.ts'
+import { setTitle } from './title.ts'
 import { refuseUnbuilt } from './unbuilt.ts'
 
 type SessionRow = typeof session.$inferSelect
@@ -101,11 +102,7 @@ export function createAdmission(deps: {
         clientHash,
         ...ids,
       })
-      if (row.title === '')
-        await tx.orm
-          .update(session)
-          .set({ title: firstLine(prompt) })
-          .where(eq(session.id, id))
+      if (row.title === '') await setTitle(tx, log, row, firstLine(prompt))
       await queue.wakeSession(tx, id)
       return ackOf(row, queued)
     })

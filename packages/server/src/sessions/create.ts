@@ -20,6 +20,7 @@ import { createReads } from './reads.ts'
 import type { RepositoryPolicy } from './repository.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
 import type { Sessions } from './sessions.ts'
+import { createRename } from './title.ts'
 import { createUpdate } from './update.ts'
 
 export function createSessions(deps: {
@@ -62,6 +63,8 @@ export function createSessions(deps: {
     prepareLinked: preparation.prepareLinked,
     update: createUpdate({ ...deps, queue, admissible }),
     start: preparation.start,
+    open: preparation.open,
+    rename: createRename(deps),
     initiate: admission.initiate,
     send: admission.send,
     updateExecution: admission.updateExecution,

@@ -54,6 +54,7 @@ export async function progressOf(
     ended,
     over: ended && row.finalization !== 'pending',
     failure: failureOf(row),
+    interrupted: row.state === 'interrupted',
   }
 }
 

@@ -3,7 +3,7 @@
  * Each piece is as of one moment; order and cursors are `position`, never an id or a clock. Sub-agents' messages are not
  * in it. Invariant: no query holds more than a piece of about 1 MiB (or one larger part), however long the transcript is.
  */
-import type { MessageInfo, Part, SessionId } from '@corral/protocol'
+import type { ExecutionId, MessageInfo, Part, SessionId } from '@corral/protocol'
 import { sessionUuid } from '../database/columns.ts'
 import type { Database } from '../database/transaction.ts'
 import { foldedParts, type PartRow } from './readTranscript.ts'
@@ -136,6 +136,20 @@ export function createMessages({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
         omitted,
         before: more ? (oldest?.position ?? null) : null,
       }
+    },
+
+    /** What the agent said last in this execution. */
+    async lastAnswer({ id, agentSessionId }: Conversation, executionId: ExecutionId): Promise<Message | null> {
+      // Backwards along `message_order`.
+      const found = await pool.query<MessageRow>({
+        name: 'last_answer_of_execution',
+        text: `select id, position, info, 0 as bytes from message
+               where session_id = $1 and agent_session_id = $2 and execution_id = $3 and role = 'assistant'
+               order by position desc limit 1`,
+        values: [sessionUuid(id), agentSessionId, executionId],
+      })
+      const [message] = await wholeOf(id, found.rows)
+      return message ?? null
     },
 
     async one({ id, agentSessionId }: Conversation, messageId: string): Promise<Message | null> {

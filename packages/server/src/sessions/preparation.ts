@@ -9,6 +9,7 @@ import {
   invalidInput,
   newAgentSessionId,
   newSessionId,
+  type OpenSessionInput,
   type PreparedPair,
   type PrepareSessionInput,
   type SessionId,
@@ -48,17 +49,19 @@ export function createPreparation(deps: {
     input: PrepareSessionInput
     /** Given where the session exists elsewhere already; else both are minted. */
     ids?: { id: SessionId; agentSessionId: AgentSessionId }
-    initiateToo?: boolean
+    /** Whether it begins at once: with its prompt, or waiting for the first message. */
+    begins?: 'later' | 'with its prompt' | 'empty'
+    title?: string
   }
 
-  async function prepare({ caller, input, ids, initiateToo = false }: What): Promise<Made> {
+  async function prepare({ caller, input, ids, begins = 'later', title }: What): Promise<Made> {
     await deps.admissible.checkConfiguration(caller, input)
     const repository = await repositoryIdentity(input, deps.repositories)
     deps.admissible.checkPullRequest(repository, input)
     const agent = await deps.chooseAgent(input.agentKind)
     if ('refused' in agent) throw invalidInput('agentKind', agent.refused)
     const repeatable = input.clientId !== undefined || ids !== undefined
-    const clientHash = repeatable ? deps.contentHash({ ...input, ...ids, clientId: undefined }) : null
+    const clientHash = repeatable ? deps.contentHash({ ...input, ...ids, title, clientId: undefined }) : null
     const { shown, secret } = configurationOf(input)
 
     return database.transaction(async (tx) => {
@@ -67,7 +70,7 @@ export function createPreparation(deps: {
         .insert(session)
         .values({
           id,
-          state: initiateToo ? 'open' : 'prepared',
+          state: begins === 'later' ? 'prepared' : 'open',
           userId: caller.userId,
           organizationId: input.kilocodeOrganizationId ?? null,
           botId: input.botId ?? caller.botId,
@@ -76,27 +79,27 @@ export function createPreparation(deps: {
           agentVersion: agent.version,
           repository,
           configuration: shown,
-          title: firstLine(input.prompt),
+          title: title ?? firstLine(input.prompt),
           clientId: input.clientId ?? null,
           clientHash,
           preparedAt: sql`now()`,
-          initiatedAt: initiateToo ? sql`now()` : null,
+          initiatedAt: begins === 'later' ? null : sql`now()`,
         })
         .onConflictDoNothing()
         .returning()
-      if (!made) return known(tx, { caller, input, ids, initiateToo }, clientHash)
+      if (!made) return known(tx, { caller, input, ids, begins }, clientHash)
       await tx.orm.insert(sessionHead).values({ sessionId: id })
       await tx.orm.insert(workspace).values({ sessionId: id, warmUp: initiateToo ? 'over' : 'due' })
       await deps.sealed.store(tx, id, secret)
       await deps.credits.require(tx, caller, made, made.configuration.model)
-      const first = initiateToo ? await queue.addFirst(tx, made) : null
+      const first = begins === 'with its prompt' ? await queue.addFirst(tx, made) : null
       await queue.wakeSession(tx, id)
       return { row: made, first, replayed: false }
     })
   }
 
   /** The same `clientId` or ids again: the same session, if the content is the same and it has not been deleted. */
-  async function known(tx: Tx, { caller, input, ids, initiateToo }: What, hash: string | null): Promise<Made> {
+  async function known(tx: Tx, { caller, input, ids, begins }: What, hash: string | null): Promise<Made> {
     const [row] =
       input.clientId === undefined
         ? []
@@ -106,8 +109,9 @@ export function createPreparation(deps: {
             .where(and(eq(session.userId, caller.userId), eq(session.clientId, input.clientId)))
     if (!row) return { row: await linked(tx, caller, ids, hash), first: null, replayed: true }
     if (row.clientHash !== hash || row.state === 'deleted') throw new CorralError('idempotency_mismatch')
-    const first = initiateToo ? ((await firstExecution(tx, row.id)) ?? null) : null
-    if (initiateToo && !first) throw new CorralError('idempotency_mismatch')
+    const started = begins === 'with its prompt'
+    const first = started ? ((await firstExecution(tx, row.id)) ?? null) : null
+    if (started && !first) throw new CorralError('idempotency_mismatch')
     return { row, first, replayed: true }
   }
 
@@ -128,9 +132,12 @@ export function createPreparation(deps: {
       return pairOf(await prepare({ caller, input, ids }))
     },
     async start(caller: Caller, input: PrepareSessionInput): Promise<Ack> {
-      const { row, first } = await prepare({ caller, input, initiateToo: true })
+      const { row, first } = await prepare({ caller, input, begins: 'with its prompt' })
       if (!first) throw new Error(`session ${row.id} was started without an execution`)
       return ackOf(row, first)
+    },
+    async open(caller: Caller, { title, ...input }: OpenSessionInput & { title: string }): Promise<PreparedPair> {
+      return pairOf(await prepare({ caller, input: { ...input, prompt: '' }, begins: 'empty', title }))
     },
   }
 }

@@ -14,6 +14,7 @@ import type {
   ListSessionsInput,
   MessageResult,
   NetworkLog,
+  OpenSessionInput,
   PreparedPair,
   PrepareSessionInput,
   SendMessageInput,
@@ -36,6 +37,7 @@ export type ExecutionProgress = {
   ended: boolean
   over: boolean
   failure: ExecutionFailure | null
+  interrupted: boolean
 }
 
 /** Ids of a user's message that its sender has minted; `idempotency_mismatch` when another message has it. */
@@ -59,6 +61,10 @@ export type Sessions = {
   ): Promise<{ success: true; version: number }>
   /** Prepare and initiate in one transaction. */
   start(caller: Caller, input: PrepareSessionInput): Promise<Ack>
+  /** The same without a prompt: it waits for the first message, which names it if `title` is empty. */
+  open(caller: Caller, input: OpenSessionInput & { title: string }): Promise<PreparedPair>
+  /** A title that a person chose, 1 to 200 characters; its place in lists stays. */
+  rename(caller: Caller, id: SessionId, title: string): Promise<void>
   /** Turns the stored prompt into the first execution, once; again gives the same ack. */
   initiate(
     caller: Caller,

@@ -2,7 +2,7 @@
  * How the facade refuses: a code of its own with a status, and for the SDKs the form in which they know errors. What the
  * engine refuses is said in these codes. Source: 31 (c) "Rules for every route".
  */
-import { CorralError, type RefusalReason, refusals } from '@corral/protocol'
+import { type CorralError, type RefusalReason, refusals } from '@corral/protocol'
 
 export const facadeCodes = {
   KILO_UNAUTHORIZED: 401,
@@ -22,6 +22,7 @@ export const facadeCodes = {
   KILO_INTERACTION_BODY_INVALID: 400,
   KILO_SESSION_CREATE_UNSUPPORTED: 400,
   KILO_SESSION_UPDATE_UNSUPPORTED: 400,
+  KILO_SESSION_CREATE_CONFLICT: 409,
   KILO_BALANCE_VALIDATION_FAILED: 402,
   KILO_INTERACTION_ANSWERED: 409,
   KILO_BODY_TOO_LARGE: 413,
@@ -79,7 +80,3 @@ export function refusalResponse({ code, status, message }: FacadeRefusal): Respo
 
 /** The same bytes for everything that is not the caller's, or not at all. */
 export const sessionNotFound = () => new FacadeRefusal('KILO_SESSION_NOT_FOUND', refusals.session_not_found.sentence)
-
-/** The engine's error where it is one, so that a route can look at it. */
-export const isReason = (error: unknown, reason: RefusalReason): boolean =>
-  error instanceof CorralError && error.reason === reason

@@ -14,7 +14,8 @@ import type { Sessions } from '../../sessions/sessions.ts'
 import { addressOf } from '../cloud-agent/border.ts'
 import { askRoutes } from './asks/routes.ts'
 import { createDispatch } from './dispatch.ts'
-import { createStreams, eventRoutes } from './events/routes.ts'
+import { eventRoutes } from './events/routes.ts'
+import { createStreams } from './events/streams.ts'
 import { messageRoutes } from './messages/routes.ts'
 import { createProjection } from './projection.ts'
 import { promptRoutes } from './prompts/routes.ts'
@@ -36,6 +37,8 @@ export type FacadeDependencies = {
   placesReplaced(count: number): void
   /** Whether what the seed's interface does not have is offered. */
   beyond: boolean
+  /** What a session has that names no model. */
+  defaultModel: string
   version: string
   logger: Logger
 }
@@ -49,13 +52,22 @@ export type FacadeFace = {
 export function facadeFace(deps: FacadeDependencies): FacadeFace {
   const projection = createProjection(deps)
   const streams = createStreams(deps.identity)
-  const parts = { ...deps, projection }
+  const parts = { ...deps, projection, streams }
   const routes: Route[] = [
     ...sessionRoutes(parts),
     ...messageRoutes(parts),
     ...promptRoutes(parts),
     ...askRoutes(parts),
-    ...eventRoutes({ ...parts, streams, onDeleted: deps.sessions.onDeleted }),
+    {
+      method: 'GET',
+      path: '/global/health',
+      scope: 'sessions:read',
+      beyond: true,
+      on: 'everything',
+      directory: 'taken',
+      handle: async () => Response.json({ healthy: true, version: deps.version }),
+    },
+    ...eventRoutes({ ...parts, onDeleted: deps.sessions.onDeleted }),
   ]
   const dispatch = createDispatch({ ...deps, authenticate: deps.identity.authenticate, routes })
   const app = new Hono()

@@ -29,6 +29,7 @@ export async function testFacade(options: { beyond?: boolean } = {}) {
       replaced += count
     },
     beyond: options.beyond ?? true,
+    defaultModel: 'scripted/demo',
     version: '0.1.0',
     logger: quietLogger,
   })

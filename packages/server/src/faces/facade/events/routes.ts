@@ -1,8 +1,6 @@
 /** The feeds: of one session with resume, of all of them, and of all in the form of the global feed. */
 import type { SessionId } from '@corral/protocol'
 import type { Logger } from 'pino'
-import type { Authenticated } from '../../../identity/caller.ts'
-import type { Standings } from '../../../identity/standings.ts'
 import type { Log } from '../../../log/log.ts'
 import type { Root, Roots } from '../../../sessions/roots.ts'
 import type { Projection } from '../projection.ts'
@@ -10,45 +8,9 @@ import type { Call, Route } from '../route.ts'
 import { allSessions } from './allSessions.ts'
 import { oneSession } from './oneSession.ts'
 import { eventStream } from './sse.ts'
+import type { Streams } from './streams.ts'
 
 const commentMs = 10_000
-
-export type Streams = ReturnType<typeof createStreams>
-
-/** The streams that are open, so that the end of an access or of the server ends them. */
-export function createStreams(deps: { standings: Pick<Standings, 'watch'> }) {
-  const open = new Set<AbortController>()
-
-  return {
-    /** Until its client goes, its caller may see nothing more, or we stop. */
-    open(caller: Authenticated, signal: AbortSignal) {
-      const stop = new AbortController()
-      const forget = new Map<string | null, () => void>()
-      open.add(stop)
-      stop.signal.addEventListener('abort', () => {
-        open.delete(stop)
-        for (const end of forget.values()) end()
-      })
-      signal.addEventListener('abort', () => stop.abort())
-
-      /** The caller's standing in the organization of what is shown. */
-      function watch(organizationId: string | null): void {
-        if (forget.has(organizationId) || stop.signal.aborted) return
-        const { userId, proof } = caller
-        const standing = { userId, organizationId, credential: proof.credential }
-        forget.set(
-          organizationId,
-          deps.standings.watch(standing, () => stop.abort()),
-        )
-      }
-      watch(null)
-      return { stop, watch }
-    },
-    close(): void {
-      for (const stop of open) stop.abort()
-    },
-  }
-}
 
 export function eventRoutes(deps: {
   roots: Roots

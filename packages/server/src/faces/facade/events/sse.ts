@@ -48,7 +48,11 @@ export function eventStream(
         reset()
         controller.close()
       },
-      cancel: gone,
+      async cancel() {
+        gone()
+        // It may stand at a frame that nobody takes any more.
+        await frames.return()
+      },
     },
     { highWaterMark: 0 },
   )

@@ -22,6 +22,8 @@ export function createTeller({ roots, projection, caller }: TellerDependencies, 
   const { agentSessionId } = root
   const directory = directoryOf(agentSessionId)
   const messageIds = new Map<ExecutionId, string>()
+  /** People may have chosen another than the agent knows. */
+  let { title } = root
 
   async function messageIdOf(id: ExecutionId): Promise<string | undefined> {
     if (!messageIds.has(id))
@@ -42,7 +44,11 @@ export function createTeller({ roots, projection, caller }: TellerDependencies, 
       agentSessionId,
       messageId: needsMessage ? await messageIdOf(needsMessage) : undefined,
       members: (value) => projection.members(root, value),
-      session: (info) => projection.agentSession(root, info),
+      session(info) {
+        if (info.id !== agentSessionId) return projection.agentSession(root, info)
+        if (isByUser(event) && typeof info.title === 'string') title = info.title
+        return projection.agentSession(root, { ...info, title })
+      },
     })
     return Promise.all(told.map((one) => ('payload' in one ? one.payload : statusNow())))
   }
@@ -73,6 +79,8 @@ export function createTeller({ roots, projection, caller }: TellerDependencies, 
 
 const text = (payload: Payload & { id: string }, directory: string, { global }: Form): string =>
   `data: ${JSON.stringify(global ? { directory, payload } : payload)}\n\n`
+
+const isByUser = (event: Envelope) => event.streamEventType === 'kilocode' && event.data.properties.by === 'user'
 
 /** The same for the same event, whoever reads it and when. */
 function payloadId({ id }: Root, seq: number, part: number): string {

@@ -1,9 +1,9 @@
 /** What makes a session work, and what stops it. */
-import type { Sessions } from '../../../sessions/sessions.ts'
 import type { Route } from '../route.ts'
+import { blockingPrompt } from './blocking.ts'
 import { promptRefusals, readPrompt } from './prompt.ts'
 
-export function promptRoutes(deps: { sessions: Sessions; beyond: boolean }): Route[] {
+export function promptRoutes(deps: Parameters<typeof blockingPrompt>[0]): Route[] {
   const { sessions, beyond } = deps
   return [
     {
@@ -17,6 +17,15 @@ export function promptRoutes(deps: { sessions: Sessions; beyond: boolean }): Rou
         await sessions.send(caller, root.id, input, ids)
         return new Response(null, { status: 204 })
       },
+    },
+    {
+      method: 'POST',
+      path: '/session/:sessionID/message',
+      scope: 'sessions:write',
+      beyond: true,
+      on: 'session',
+      refusals: promptRefusals,
+      handle: blockingPrompt(deps),
     },
     {
       method: 'POST',

@@ -1,18 +1,38 @@
-/** Sessions of the caller: listed, also by repository; one of them; and which are at work. */
+/**
+ * Sessions of the caller: listed, also by repository; which are at work; made, renamed, deleted; what one has to do and
+ * what it has changed.
+ */
+import { z } from 'zod'
+import type { Caller } from '../../../identity/caller.ts'
 import type { RepositoryPolicy } from '../../../sessions/repository.ts'
-import type { Roots } from '../../../sessions/roots.ts'
+import type { Root, Roots } from '../../../sessions/roots.ts'
+import type { Sessions } from '../../../sessions/sessions.ts'
+import { readBody, smallBody } from '../body.ts'
 import type { Projection } from '../projection.ts'
 import type { Route } from '../route.ts'
+import { createSession } from './create.ts'
 import { listSessions } from './list.ts'
+import { fileDiffs } from './work.ts'
+
+const title = z.string().trim().min(1, 'must not be empty').max(200, 'must have at most 200 characters')
+const changes = z.strictObject({ title })
 
 export function sessionRoutes(deps: {
+  sessions: Sessions
   roots: Roots
+  defaultModel: string
   repositories: RepositoryPolicy
   projection: Projection
   digest(content: string): string
   beyond: boolean
 }): Route[] {
-  const { roots, projection } = deps
+  const { sessions, roots, projection } = deps
+
+  async function shown(caller: Caller, { id }: Root): Promise<Response> {
+    const [root, figures] = await Promise.all([roots.findById(caller, id), roots.figures([id])])
+    return Response.json(projection.session(root, figures.get(id) ?? null))
+  }
+
   return [
     {
       method: 'GET',
@@ -43,10 +63,65 @@ export function sessionRoutes(deps: {
       path: '/session/:sessionID',
       scope: 'sessions:read',
       on: 'session',
-      async handle({ root }) {
-        const figures = await roots.figures([root.id])
-        return Response.json(projection.session(root, figures.get(root.id) ?? null))
+      handle: ({ caller, root }) => shown(caller, root),
+    },
+    {
+      method: 'POST',
+      path: '/session',
+      scope: 'sessions:write',
+      beyond: true,
+      on: 'everything',
+      directory: 'taken',
+      refusals: {
+        invalid_input: 'KILO_SESSION_CREATE_UNSUPPORTED',
+        target_refused: 'KILO_SESSION_CREATE_UNSUPPORTED',
+        organization_not_found: 'KILO_SESSION_CREATE_UNSUPPORTED',
+        idempotency_mismatch: 'KILO_SESSION_CREATE_CONFLICT',
       },
+      handle: createSession(deps),
+    },
+    {
+      method: 'PATCH',
+      path: '/session/:sessionID',
+      scope: 'sessions:write',
+      beyond: true,
+      on: 'session',
+      async handle({ caller, root, request }) {
+        const code = 'KILO_SESSION_UPDATE_UNSUPPORTED'
+        const given = await readBody(request, { maxBytes: smallBody, schema: changes, code })
+        await sessions.rename(caller, root.id, given.title)
+        return shown(caller, root)
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/session/:sessionID',
+      scope: 'sessions:write',
+      beyond: true,
+      on: 'session',
+      async handle({ caller, root }) {
+        await sessions.remove(caller, root.id)
+        return Response.json(true)
+      },
+    },
+    {
+      method: 'GET',
+      path: '/session/:sessionID/todo',
+      scope: 'sessions:read',
+      beyond: true,
+      on: 'session',
+      async handle({ root }) {
+        const told = await roots.lastEvent(root, 'todo.updated')
+        return Response.json(told ? (projection.members(root, told).todos ?? []) : [])
+      },
+    },
+    {
+      method: 'GET',
+      path: '/session/:sessionID/diff',
+      scope: 'sessions:read',
+      beyond: true,
+      on: 'session',
+      handle: async ({ caller, root }) => Response.json(fileDiffs(await sessions.diff(caller, root.id))),
     },
   ]
 }
