@@ -89,7 +89,7 @@ export function createPreparation(deps: {
         .returning()
       if (!made) return known(tx, { caller, input, ids, begins }, clientHash)
       await tx.orm.insert(sessionHead).values({ sessionId: id })
-      await tx.orm.insert(workspace).values({ sessionId: id, warmUp: initiateToo ? 'over' : 'due' })
+      await tx.orm.insert(workspace).values({ sessionId: id, warmUp: begins === 'with its prompt' ? 'over' : 'due' })
       await deps.sealed.store(tx, id, secret)
       await deps.credits.require(tx, caller, made, made.configuration.model)
       const first = begins === 'with its prompt' ? await queue.addFirst(tx, made) : null
