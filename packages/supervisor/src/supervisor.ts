@@ -7,11 +7,12 @@ import { join } from 'node:path'
 import { bootFileSchema, linkProtocol, type SessionId } from '@corral/protocol'
 import { createAgent } from './agents/byKind.ts'
 import { type AgentTimers, agentTimers } from './agents/timers.ts'
+import { createCheckpointStore } from './checkpoints/store.ts'
 import { openGatewayDoor } from './doors/gatewayDoor.ts'
 import { openWebDoor } from './doors/webDoor.ts'
 import { errorText } from './host/errorCode.ts'
 import type { Log } from './host/log.ts'
-import { endProcesses, sessionMark } from './host/processes.ts'
+import { checkpointMark, endProcesses, sessionMark } from './host/processes.ts'
 import { readJson } from './host/readJson.ts'
 import { nextIncarnation } from './link/incarnation.ts'
 import { createLink } from './link/link.ts'
@@ -57,7 +58,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   if (!boot) throw new Error(`There is no boot file at ${bootPath}; the driver writes it before it starts a sandbox.`)
   const sessionsDir = join(stateDir, 'sessions')
   const recorded = recordedSessions(sessionsDir)
-  await Promise.all(recorded.map((id) => endProcesses(sessionMark(id))))
+  await Promise.all(recorded.flatMap((id) => [sessionMark(id), checkpointMark(id)].map(endProcesses)))
 
   const incarnation = nextIncarnation(stateDir)
   const reserve = createReserve(join(stateDir, 'reserve'))
@@ -71,6 +72,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     log,
   })
 
+  const store = createCheckpointStore({ door: boot.doors.server, token: boot.linkToken })
   const webDoor = await openWebDoor({
     socketPath: boot.doors.gateway,
     port: options.webDoorPort,
@@ -91,7 +93,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       timers: options.agentTimers ?? agentTimers,
       log,
     })
-    return createSession({ record, spool, journal, reserve, agent, environment, gatewayOrigin: door.origin, log })
+    const scratch = join(stateDir, 'scratch', id)
+    const parts = { record, spool, journal, reserve, agent, environment, store, scratch }
+    return createSession({ ...parts, gatewayOrigin: door.origin, log })
   }
 
   const sessions = createSessions({

@@ -16,6 +16,12 @@ export const sessionMark = (session: string): string => `SESSION_ID=${session}`
 /** The session's agent, and the tools that it started. */
 export const agentMark = (session: string): string => `CORRAL_AGENT=${session}`
 
+/**
+ * What reads a session's work for its checkpoint. It is none of the session's own: it holds no lock in the workspace, and
+ * neither a turn nor its end waits for it.
+ */
+export const checkpointMark = (session: string): string => `CORRAL_CHECKPOINT=${session}`
+
 /** Resolves when none is left, or after 5 s with the number of those that could not be ended. */
 export async function endProcesses(mark: string): Promise<number> {
   const deadline = performance.now() + giveUpAfterMs

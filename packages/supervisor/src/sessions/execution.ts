@@ -44,9 +44,11 @@ type ExecutionOptions = {
   agent: Agent
   journal: Journal
   reserve: Reserve
+  /** A turn is over, and the workspace may have changed. */
+  ended(): void
 }
 
-export function createExecution({ context, agent, journal, reserve }: ExecutionOptions): Execution {
+export function createExecution({ context, agent, journal, reserve, ended }: ExecutionOptions): Execution {
   const { id, record, emit, log } = context
   /** `token` is what its agent shows to the gateway. */
   let current: (Task & { executionId: ExecutionId; attempt: number; token?: string }) | null = null
@@ -83,7 +85,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
 
     const { agentSessionId, messageId, workspacePath, home } = params
     const reference = { session: id, executionId, agentSessionId, messageId, agent: params.agent, workspacePath, home }
-    record.update({ running: { ...reference, attempt, begun: false } })
+    record.update({ running: { ...reference, attempt, begun: false }, unkept: true })
     writeGitConfig(home, { ...preparation, token: params.gateway.token })
     const task = beginTask(context, 'an execution', async (signal) => {
       removeAbandonedLocks(workspacePath, sessionMark(id))
@@ -116,6 +118,7 @@ export function createExecution({ context, agent, journal, reserve }: ExecutionO
       record.update({ running: null, lastEnded: { executionId, attempt, outcome } })
     } else tellStopped({ executionId, attempt })
     current = null
+    ended()
   }
 
   /** What was said of it may be gone with the spool, or with the database of the server. */

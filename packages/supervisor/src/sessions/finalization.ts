@@ -12,7 +12,12 @@ export type Finalization = {
   begin(params: FinalizeParams): void
 }
 
-export function createFinalization(context: SessionContext): Finalization {
+export function createFinalization(options: {
+  context: SessionContext
+  /** The workspace may have changed. */
+  ended(): void
+}): Finalization {
+  const { context, ended } = options
   const { emit } = context
   let current: (Task & { executionId: ExecutionId }) | null = null
 
@@ -37,6 +42,7 @@ export function createFinalization(context: SessionContext): Finalization {
         })
         if (current?.executionId === executionId) current = null
         emit({ type: 'finalized', executionId, data: { executionId } })
+        ended()
       })
       current = { ...task, executionId }
     },

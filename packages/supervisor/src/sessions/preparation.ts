@@ -3,6 +3,8 @@
  * again when it is asked for again; one that a newer attempt has overtaken says nothing.
  */
 import type { PrepareParams } from '@corral/protocol'
+import { restoreCheckpoint } from '../checkpoints/restore.ts'
+import type { CheckpointStore } from '../checkpoints/store.ts'
 import { prepareWorkspace } from '../workspaces/prepare.ts'
 import { beginTask, type SessionContext, type Task } from './context.ts'
 import { createSteps } from './steps.ts'
@@ -12,11 +14,14 @@ export type Preparation = {
   begin(params: PrepareParams): void
 }
 
-export function createPreparation(
-  context: SessionContext,
+export function createPreparation(options: {
+  context: SessionContext
+  store: CheckpointStore
+  scratch: string
   /** Ends what works in the checkout as it is. */
-  { makeRoom }: { makeRoom(): Promise<void> },
-): Preparation {
+  makeRoom(): Promise<void>
+}): Preparation {
+  const { context, store, scratch, makeRoom } = options
   const { record, environment, gatewayOrigin, emit, log } = context
   let current: (Task & { attempt: number }) | null = null
 
@@ -40,6 +45,11 @@ export function createPreparation(
           gatewayOrigin,
           steps: createSteps({ emit, attempt }),
           output: (content, source) => emit({ type: 'output', data: { content, source } }),
+          restore(checkpoint, folder) {
+            const { session, shallow } = params
+            const place = { folder, home, scratch, environment: environment(home) }
+            return restoreCheckpoint({ session, checkpoint, store, ...place, shallow, signal })
+          },
           signal,
           log,
         })

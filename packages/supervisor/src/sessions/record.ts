@@ -55,6 +55,8 @@ const recordSchema = z.object({
     .nullable(),
   /** Executions that were interrupted, also before they came: a late `execute` of theirs is refused. */
   interrupted: z.array(executionIdSchema),
+  /** A turn has begun since the work was last brought to the server. */
+  unkept: z.boolean().default(false),
 })
 export type SessionRecord = z.infer<typeof recordSchema>
 
@@ -69,7 +71,7 @@ export type RecordFile = {
 export function openRecord(folder: string, id: SessionId): RecordFile {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, `${id}.json`)
-  const empty: SessionRecord = { id, preparation: null, running: null, lastEnded: null, interrupted: [] }
+  const empty: SessionRecord = { id, preparation: null, running: null, lastEnded: null, interrupted: [], unkept: false }
   let value = readJson(path, recordSchema) ?? empty
   return {
     get value() {

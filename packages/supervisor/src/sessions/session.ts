@@ -3,6 +3,8 @@
  * every accepted command ends in exactly one closing event, the same command again does nothing new, and a workspace
  * is not prepared while an execution runs in it, nor the other way round.
  */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   type AnswerParams,
   commandRefusals,
@@ -18,6 +20,7 @@ import {
   type WorkspaceDiff,
 } from '@corral/protocol'
 import type { Agent } from '../agents/agent.ts'
+import type { CheckpointStore } from '../checkpoints/store.ts'
 import { errorText } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
 import { RpcError } from '../link/peer.ts'
@@ -25,6 +28,7 @@ import type { Journal } from '../spool/journal.ts'
 import type { Reserve } from '../spool/reserve.ts'
 import type { SessionSpool } from '../spool/sessionSpool.ts'
 import { readDiff } from '../workspaces/diff.ts'
+import { createCheckpointing } from './checkpointing.ts'
 import { preparedWorkspace, type SessionContext } from './context.ts'
 import type { SessionEnvironment } from './environment.ts'
 import { createExecution } from './execution.ts'
@@ -51,6 +55,8 @@ export type Session = {
   /** What its programs show to the gateway, as the newest command has it. */
   gatewayToken(): string | null
   diff(): Promise<WorkspaceDiff | null>
+  /** The server can be reached again. */
+  connected(): void
   /** Puts a word of the gateway's into the session's log. */
   tell(message: string): void
   /** Ends everything of the session that runs. */
@@ -67,9 +73,12 @@ export function createSession(options: {
   agent: Agent
   environment: SessionEnvironment
   gatewayOrigin: string
+  store: CheckpointStore
+  /** A folder of this session's own, for what is on its way to the server or back. */
+  scratch: string
   log: Log
 }): Session {
-  const { record, spool, journal, reserve, agent, environment, gatewayOrigin, log } = options
+  const { record, spool, journal, reserve, agent, environment, gatewayOrigin, store, scratch, log } = options
   const { id } = record.value
   const context: SessionContext = {
     id,
@@ -85,16 +94,21 @@ export function createSession(options: {
   }
   let gatewayToken: string | null = null
   const warmUp = createWarmUp(context, agent)
-  const preparation = createPreparation(context, {
+  const checkpointing = createCheckpointing({ context, store, scratch: join(scratch, 'out') })
+  const preparation = createPreparation({
+    context,
+    store,
+    scratch: join(scratch, 'in'),
     async makeRoom() {
       await warmUp.end()
       await agent.stop()
     },
   })
-  const execution = createExecution({ context, agent, journal, reserve })
-  const finalization = createFinalization(context)
+  const execution = createExecution({ context, agent, journal, reserve, ended: checkpointing.changed })
+  const finalization = createFinalization({ context, ended: checkpointing.changed })
 
-  async function stop(): Promise<void> {
+  /** Nothing of it runs afterwards but what brings its work to the server. */
+  async function end(): Promise<void> {
     const tasks = [preparation, warmUp, execution, finalization].flatMap((part) => part.running() ?? [])
     for (const { abort } of tasks) abort.abort('sandbox_stopped')
     await Promise.all(tasks.map(({ done }) => done))
@@ -156,9 +170,15 @@ export function createSession(options: {
       const executionId = record.value.running?.executionId
       context.emit({ type: 'status', executionId, data: { message, level: 'warning' } })
     },
-    stop,
+    connected: checkpointing.connected,
+    async stop() {
+      await end()
+      await checkpointing.finish()
+    },
     async release() {
-      await stop()
+      await end()
+      await checkpointing.cancel()
+      rmSync(scratch, { recursive: true, force: true })
       spool.remove()
       record.remove()
     },

@@ -113,6 +113,7 @@ export function createSessions(options: {
         const session = opened(told.id)
         session.spool.adopt(told.epoch, told.ackedN)
         session.mayRun(told.mayRun)
+        session.connected()
         return [told.id]
       })
     },

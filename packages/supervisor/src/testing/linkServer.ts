@@ -2,8 +2,10 @@
  * The server's side of the link for tests: a real WebSocket server on a Unix socket that keeps what it is sent by the
  * rule of the log (numbers without a hole, nothing twice), welcomes with what it has, and can be cut off or be slow.
  */
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import {
+  type Checkpoint,
+  checkpointSchema,
   type DownMethod,
   type DownParams,
   eventsSchema,
@@ -28,6 +30,7 @@ export type Received = {
 
 export type LinkServer = {
   hellos: Hello[]
+  checkpoints: ReturnType<typeof createCheckpointShelf>
   heartbeats(): number
   /** Authorization headers of the connections so far. */
   tokens: string[]
@@ -51,6 +54,51 @@ export type LinkServer = {
   event(type: UpEvent['type'], where?: (event: Received) => boolean): Promise<Received>
 }
 
+/** Keeps what is brought to it as the server does, without asking whose it is. */
+function createCheckpointShelf() {
+  const blobs = new Map<string, Buffer>()
+  const recorded = new Map<string, Checkpoint>()
+  let refuseWith: number | null = null
+  let held: { hash: string; reached: () => void; go: Promise<void>; letGo: () => void } | null = null
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url ?? ''
+    const body = Buffer.concat(await Array.fromAsync(request))
+    const blob = blobs.get(path)
+    const answer = (status: number, content?: Buffer) => void response.writeHead(status).end(content)
+    if (refuseWith) return answer(refuseWith)
+    if (held && path.endsWith(held.hash)) {
+      held.reached()
+      await held.go
+    }
+    if (request.method !== 'PUT') return blob ? answer(200, request.method === 'GET' ? blob : undefined) : answer(404)
+    if (path.includes('/blobs/')) blobs.set(path, body)
+    else recorded.set(path.replace('/checkpoints/', ''), checkpointSchema.parse(JSON.parse(body.toString())))
+    answer(204)
+  }
+  return {
+    serve,
+    blobs,
+    /** What was recorded last of a session. */
+    of: (session: SessionId): Checkpoint | undefined => recorded.get(session),
+    /** Resolves when this blob is asked for; the answer waits for `letGo`. */
+    holdAt(hash: string): Promise<void> {
+      const { promise: reached, resolve } = Promise.withResolvers<void>()
+      const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
+      held = { hash, reached: resolve, go, letGo }
+      return reached
+    },
+    letGo() {
+      held?.letGo()
+      held = null
+    },
+    /** From now on every question gets this answer; null for none. */
+    refuse(status: number | null) {
+      refuseWith = status
+    },
+  }
+}
+
 export async function startLinkServer(socketPath: string): Promise<LinkServer> {
   const hellos: Hello[] = []
   const tokens: string[] = []
@@ -64,7 +112,9 @@ export async function startLinkServer(socketPath: string): Promise<LinkServer> {
   let socket: WebSocket | null = null
   let nextId = 1
   let linkId = 0
-  let http = createServer()
+  const checkpoints = createCheckpointShelf()
+  const open = () => createServer((request, response) => void checkpoints.serve(request, response))
+  let http = open()
   let webSockets = new WebSocketServer({ noServer: true })
 
   const send = (frame: unknown) => socket?.send(JSON.stringify({ jsonrpc: '2.0', ...Object(frame) }))
@@ -122,7 +172,7 @@ export async function startLinkServer(socketPath: string): Promise<LinkServer> {
   }
 
   async function listen(): Promise<void> {
-    http = createServer()
+    http = open()
     webSockets = new WebSocketServer({ noServer: true, handleProtocols: () => linkSubprotocol })
     http.on('upgrade', (request, stream, head) => {
       tokens.push(request.headers.authorization ?? '')
@@ -133,6 +183,7 @@ export async function startLinkServer(socketPath: string): Promise<LinkServer> {
   await listen()
 
   return {
+    checkpoints,
     hellos,
     tokens,
     events,

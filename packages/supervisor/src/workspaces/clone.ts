@@ -3,8 +3,8 @@
  * beside the workspace, which is stamped and then renamed, so a workspace is whole or not there; what the network
  * does is tried three times, what the repository says is final.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { globSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PrepareParams } from '@corral/protocol'
 import type { RunEnd } from '../host/run.ts'
@@ -20,15 +20,20 @@ type CloneOptions = {
   params: PrepareParams
   environment: Record<string, string>
   steps: Steps
+  /** Brings a checkout to where the session was, before anybody sees it. Absent: it begins where the repository is. */
+  restore?: ((folder: string) => Promise<{ base: string | null }>) | undefined
   signal: AbortSignal
 }
 
 /** Resolves when the workspace is whole and stamped. */
-export async function cloneWorkspace({ params, environment, steps, signal }: CloneOptions): Promise<Stamp> {
+export async function cloneWorkspace(options: CloneOptions): Promise<Stamp> {
+  const { params, environment, steps, restore, signal } = options
   const { workspacePath, attempt } = params
   const fresh = `${workspacePath}.corral-${attempt}.tmp`
   mkdirSync(dirname(workspacePath), { recursive: true })
-  rmSync(fresh, { recursive: true, force: true })
+  // Of attempts that were killed.
+  for (const left of globSync(`${basename(workspacePath)}.corral-*.tmp`, { cwd: dirname(workspacePath) }))
+    rmSync(join(dirname(workspacePath), left), { recursive: true, force: true })
   try {
     const deadline = performance.now() + params.timeouts.cloneMs
     const remote = await steps.run('clone', 'Cloning the repository', async () => {
@@ -37,7 +42,7 @@ export async function cloneWorkspace({ params, environment, steps, signal }: Clo
       await clone(git, { params, remote: found, into: fresh, deadline, signal })
       return found
     })
-    const stamp = await steps.run('branch', `Checking out ${params.branch.name}`, async () => {
+    const begun = await steps.run('branch', `Checking out ${params.branch.name}`, async () => {
       const git = createGit({ cwd: fresh, environment })
       await putBranchInPlace(git, params, remote, signal)
       const head = await line(git, ['rev-parse', '--verify', '--quiet', 'HEAD'], { timeoutMs: localStepMs, signal })
@@ -49,6 +54,12 @@ export async function cloneWorkspace({ params, environment, steps, signal }: Clo
         setUp: false,
       }
     })
+    const stamp = restore
+      ? await steps.run('restore', 'Bringing back the work', async () => {
+          const { base } = await restore(fresh)
+          return { ...begun, baseCommit: base ?? emptyTree }
+        })
+      : begun
     writeStamp(fresh, stamp)
     rmSync(workspacePath, { recursive: true, force: true })
     renameSync(fresh, workspacePath)

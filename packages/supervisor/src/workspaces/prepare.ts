@@ -2,7 +2,8 @@
  * Makes a session's workspace ready: a whole checkout on its branch, with its setup commands run. A whole checkout is
  * reused; a half-made one is made again. Ends in one `prepared`, whatever happens.
  */
-import type { PrepareParams, UpData } from '@corral/protocol'
+import type { Checkpoint, PrepareParams, UpData } from '@corral/protocol'
+import { CannotRestore } from '../checkpoints/restoreWorkspace.ts'
 import { errorText, isDiskFull } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
 import { missingWarnings } from '../mcp/missing.ts'
@@ -17,7 +18,7 @@ import { createGit } from './git.ts'
 import { writeGitConfig } from './gitConfig.ts'
 import { writeCargoConfig } from './registries.ts'
 import { runSetup } from './setup.ts'
-import { readStamp, writeStamp } from './stamp.ts'
+import { readStamp, type Stamp, writeStamp } from './stamp.ts'
 
 export type Prepared = UpData['prepared']
 
@@ -27,6 +28,8 @@ export type PrepareOptions = {
   gatewayOrigin: string
   steps: Steps
   output: OutputSink
+  /** Brings a fresh checkout to where the session was. */
+  restore(checkpoint: Checkpoint, folder: string): Promise<{ base: string | null }>
   signal: AbortSignal
   log: Log
 }
@@ -58,11 +61,11 @@ async function prepare(options: PrepareOptions): Promise<Prepared> {
   writeCargoConfig(home, gatewayOrigin)
   const whole = readStamp(workspacePath)
   const reusable = whole?.branch === params.branch.name && whole.edition === params.edition ? whole : undefined
-  if (reusable && params.branch.kind === 'session') {
+  const stamp = reusable ?? (await makeWorkspace(options))
+  if (params.branch.kind === 'session' && (reusable || params.checkpoint)) {
     const git = createGit({ cwd: workspacePath, environment: environment(home) })
     await fastForward({ git, branch: params.branch.name, steps, signal })
   }
-  const stamp = reusable ?? (await cloneWorkspace({ params, environment: environment(home), steps, signal }))
   if (!stamp.setUp) {
     writeMcpSettings(home, params.mcpServers)
     await runSetup({
@@ -79,4 +82,20 @@ async function prepare(options: PrepareOptions): Promise<Prepared> {
   }
   for (const warning of missingWarnings(params.mcpServers, params.environment)) steps.warn(warning)
   return { ok: true, attempt, branch: stamp.branch, baseCommit: stamp.baseCommit, reused: reusable !== undefined }
+}
+
+/** With what was kept of the session, as long as that fits to the repository. */
+async function makeWorkspace(options: PrepareOptions): Promise<Stamp> {
+  const { params, environment, steps, restore, signal, log } = options
+  const make = { params, environment: environment(params.home), steps, signal }
+  const { checkpoint } = params
+  if (!checkpoint) return cloneWorkspace(make)
+  try {
+    return await cloneWorkspace({ ...make, restore: (folder) => restore(checkpoint, folder) })
+  } catch (error) {
+    if (!(error instanceof CannotRestore)) throw error
+    log('warn', 'a checkpoint could not be used', { session: params.session, error: error.message })
+    steps.warn('What was kept of the work does not fit to the repository any more; it begins anew from the repository.')
+    return cloneWorkspace(make)
+  }
 }
