@@ -19,6 +19,15 @@ export const limits = {
   spoolSegmentBytes: 4 * MiB,
   /** What may wait for the server before deltas and superseded updates of parts are given up. */
   spoolBytes: 64 * MiB,
+  /** One push of a session that runs elsewhere: its body, its items, and each of them. */
+  pushBytes: 32 * MiB,
+  pushItems: 10_000,
+  pushedItemBytes: 16 * MiB,
+  pushesPerMinute: 3_000,
+  /** What is larger is kept beside its row, and referred to. */
+  rowBytes: MiB,
+  /** One page of messages. */
+  messagePageBytes: 8 * MiB,
   promptCharacters: 100_000,
   trpcBatchCalls: 20,
 } as const

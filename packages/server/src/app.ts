@@ -21,6 +21,7 @@ import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
 import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.ts'
 import { facadeFace } from './faces/facade/routes.ts'
 import { identityFace } from './faces/identity/routes.ts'
+import { ingestFace } from './faces/ingest/routes.ts'
 import { operatorFace } from './faces/operator/routes.ts'
 import { createBlobs } from './files/blobs.ts'
 import { createCheckpoints } from './files/checkpoints.ts'
@@ -30,6 +31,7 @@ import { restDoor } from './gateway/restPolicy.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
 import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
 import { hasCode } from './host/systemError.ts'
+import { derivedKey } from './identity/derivedKey.ts'
 import type { Identity } from './identity/identity.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './metrics/metrics.ts'
@@ -50,6 +52,7 @@ import { reportOf } from './sessions/executionReads.ts'
 import { createMessages } from './sessions/messages.ts'
 import { createOpenConfigurations, unredactedWarning } from './sessions/openedConfiguration.ts'
 import { createSessionReconciler } from './sessions/reconcile.ts'
+import { createRecordings } from './sessions/recordings.ts'
 import { createRoots } from './sessions/roots.ts'
 import { createSandboxOfSession } from './sessions/sandboxes.ts'
 import { createSealedConfigurations } from './sessions/sealedConfiguration.ts'
@@ -264,10 +267,21 @@ export function createApp(deps: {
       secretsKey: deps.envelopes.publicKey,
     }),
   )
+  const messages = createMessages(database)
+  const recordings = createRecordings({
+    ...{ database, log, sessions, messages, membership: identity.membership },
+    keys: {
+      cursors: derivedKey(config.nextAuthSecret, 'message cursors'),
+      shares: derivedKey(config.nextAuthSecret, 'share tokens'),
+    },
+    rename: async () => false,
+  })
+  const { internalApiSecret, publicUrl } = config
+  http.route('/', ingestFace({ recordings, messages, identity, internalApiSecret, publicUrl, logger }))
   const facade = facadeFace({
     ...{ sessions, identity, log, logger, version },
     roots: createRoots(database),
-    messages: createMessages(database),
+    messages,
     repositories,
     digest: sealing.digest,
     placesReplaced: metrics.placesReplaced,

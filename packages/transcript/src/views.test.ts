@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { reduce } from './reduce.ts'
 import { numbered, type SentEvent } from './testing/randomLog.ts'
 import { emptyTranscript } from './transcript.ts'
-import { assistantText, exportOf } from './views.ts'
+import { assistantText } from './views.ts'
 
 const executionId = newExecutionId()
 const agentSessionId = 'ses_root'
@@ -38,33 +38,5 @@ describe('the text of an execution', () => {
     expect(textOf([queued, ...answer('a', ['Found it.'], 'ses_sub')])).toBeNull()
     const others = answer('a', ['Done.']).map((event) => ({ ...event, executionId: newExecutionId() }))
     expect(textOf([queued, ...others])).toBeNull()
-  })
-})
-
-describe('the export', () => {
-  test('has the messages of the session in order, without those of its sub-agents', () => {
-    const session = {
-      agentSessionId,
-      title: 'T',
-      directory: '/workspace/x',
-      createdAt: 1,
-      updatedAt: 2,
-      version: '1.0.0',
-    }
-    const exported = exportOf(
-      transcriptOf([queued, ...answer('s', ['x'], 'ses_sub'), ...answer('a', ['Done.'])]),
-      session,
-    )
-    expect(exported.info).toEqual({
-      id: agentSessionId,
-      title: 'T',
-      version: '1.0.0',
-      directory: '/workspace/x',
-      time: { created: 1, updated: 2 },
-    })
-    expect(exported.messages).toMatchObject([
-      { info: { id: 'u', role: 'user' }, parts: [{ text: 'Mend it' }] },
-      { info: { id: 'a', role: 'assistant' }, parts: [{ text: 'Done.' }, { type: 'tool' }] },
-    ])
   })
 })

@@ -125,6 +125,18 @@ export const session = pgTable(
     /** Newest activity first, by a sequence and never by a clock. */
     activity: count('activity').notNull().default(sql`nextval('session_activity')`),
     sandboxId: text('sandbox_id').$type<SandboxId>(),
+    /** Rises with every change of what the session's row shows, in the transaction of the change. */
+    revision: count('revision').notNull().default(1),
+    gitBranch: text('git_branch'),
+    /** As its agent named it; it may not be here, or not yet. */
+    parentAgentSessionId: text('parent_agent_session_id').$type<AgentSessionId>(),
+    /** What the agent of a pushed session says of itself; null for sessions that run here, whose rows say it. */
+    status: text('status'),
+    statusAt: at('status_at'),
+    /** When a person chose the title; from then on no agent's title takes its place. */
+    titleChosenAt: at('title_chosen_at'),
+    /** What the share token is signed over; null when it is not shared. */
+    shareId: uuid('share_id'),
     createdAt: at('created_at').notNull().defaultNow(),
     preparedAt: at('prepared_at'),
     initiatedAt: at('initiated_at'),
@@ -133,9 +145,14 @@ export const session = pgTable(
     ...claimColumns(),
   },
   (t) => [
-    uniqueIndex('session_agent_session').on(t.agentSessionId),
+    /** One's own: the id that another user's agent has made is not in the way. */
+    uniqueIndex('session_agent_session').on(t.userId, t.agentSessionId),
+    uniqueIndex('session_share').on(t.shareId).where(sql`share_id is not null`),
+    index('session_parent').on(t.userId, t.parentAgentSessionId).where(sql`parent_agent_session_id is not null`),
+    index('session_repository').on(t.userId, t.repository, t.activity).where(sql`state <> 'deleted'`),
     uniqueIndex('session_client').on(t.userId, t.clientId).where(sql`client_id is not null`),
-    index('session_owner').on(t.userId, t.activity.desc()).where(sql`state <> 'deleted'`),
+    /** Read backwards: newest activity first. */
+    index('session_owner').on(t.userId, t.activity).where(sql`state <> 'deleted'`),
     /** Conversations that run here, as `sessions/rootCondition.ts` has it; also of one repository. */
     index('session_root')
       .on(t.userId, t.activity.desc().nullsFirst())
@@ -409,6 +426,8 @@ export const message = pgTable(
     agentSessionId: text('agent_session_id').notNull(),
     role: text('role', { enum: ['user', 'assistant'] }).notNull(),
     info: text('info').notNull(),
+    /** The `seq` of the last event about it, without its parts. */
+    changedSeq: count('changed_seq').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.sessionId, t.id] }), index('message_order').on(t.sessionId, t.position)],
 )
@@ -427,6 +446,53 @@ export const part = pgTable(
     foldedSeq: count('folded_seq').notNull(),
   },
   (t) => [primaryKey({ columns: [t.sessionId, t.messageId, t.id] })],
+)
+
+/** The session object as the agent itself last told it. */
+export const sessionInfo = pgTable('session_info', {
+  sessionId: sessionIdColumn('session_id')
+    .primaryKey()
+    .references(() => session.id, { onDelete: 'cascade' }),
+  info: text('info').notNull(),
+})
+
+/** Numbers pushes in the order in which their heads arrived, whichever server's clock they came by. */
+export const pushOrder = pgSequence('push_order')
+
+/** What has been pushed of a session, item by item: enough to tell what is new, and what is not in the transcript. */
+export const pushedItem = pgTable(
+  'pushed_item',
+  {
+    sessionId: sessionIdColumn('session_id')
+      .notNull()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    /** What the item is: `message/<id>`, `<message>/<part>`, `session_diff`, … */
+    key: text('key').notNull(),
+    /** Of the push that it came with. */
+    pushNo: count('push_no').notNull(),
+    /** How final the item is; a lower one takes the place of none. */
+    finality: count('finality').notNull(),
+    /** SHA-256 of the item as it came. */
+    digest: bytea('digest').notNull(),
+    /** The item itself, where it is in no other table. */
+    data: text('data'),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.key] })],
+)
+
+/** What is too large for a row, in pieces of at most 256 KiB. Named by its content, within its session. */
+export const blob = pgTable(
+  'blob',
+  {
+    sessionId: sessionIdColumn('session_id')
+      .notNull()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    /** SHA-256, in hex. */
+    id: text('id').notNull(),
+    piece: integer('piece').notNull(),
+    data: bytea('data').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.id, t.piece] })],
 )
 
 /** What a sandbox shows to the gateway. Gone with its session or boot. */

@@ -10,12 +10,14 @@ import { createMembership } from './membership.ts'
 import { createSignIn, type SignIn } from './signIn.ts'
 import { createStandings, type Standings } from './standings.ts'
 import { createTickets, type Tickets } from './tickets.ts'
+import { createWebTickets, type WebTickets } from './webTickets.ts'
 
 export type Identity = {
   authenticate: Authenticate
   signIn: SignIn
   membership: Membership
   tickets: Tickets
+  webTickets: WebTickets
   standings: Standings
   administration: Administration
 }
@@ -31,12 +33,14 @@ export function createIdentity(options: {
   const { database, auth, nextAuthSecret, internalApiSecret, timers, logger } = options
   const { pool } = database
   const standings = createStandings({ pool, intervalMs: timers.accessCheckMs, logger })
+  const tickets = createTickets({ database, secret: nextAuthSecret })
   const signIn = createSignIn({ auth, changed: standings.changed })
   return {
     authenticate: createAuthenticate({ pool, nextAuthSecret, internalApiSecret, signIn }),
     signIn,
     membership: createMembership(pool),
-    tickets: createTickets({ database, secret: nextAuthSecret }),
+    tickets,
+    webTickets: createWebTickets({ secret: nextAuthSecret, consume: tickets.consume }),
     standings,
     administration: createAdministration({ database, auth, changed: standings.changed }),
   }

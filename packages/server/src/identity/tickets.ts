@@ -14,7 +14,7 @@ const lifeSeconds = 60
 /** Used nonces are kept for longer than their tickets, by more than the clocks of server and database may differ. */
 const cleaningIntervalMs = 10 * 60_000
 
-const credentialSchema = z.discriminatedUnion('kind', [
+export const credentialSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('key'), id: z.string() }),
   z.strictObject({ kind: z.literal('sign-in'), id: z.string() }),
   z.strictObject({ kind: z.literal('token') }),

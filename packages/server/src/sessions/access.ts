@@ -21,17 +21,17 @@ export const ownedBy = (caller: Caller) =>
     ),
   )
 
-export async function findOwned(
-  orm: Orm,
-  caller: Caller,
-  which: { sessionId: SessionId } | { agentSessionId: AgentSessionId },
-): Promise<typeof session.$inferSelect> {
-  const named =
-    'sessionId' in which ? eq(session.id, which.sessionId) : eq(session.agentSessionId, which.agentSessionId)
+/** By our id, or by its agent's, which is unique among those of one user. */
+export type SessionName = { sessionId: SessionId } | { agentSessionId: AgentSessionId }
+
+export const named = (which: SessionName) =>
+  'sessionId' in which ? eq(session.id, which.sessionId) : eq(session.agentSessionId, which.agentSessionId)
+
+export async function findOwned(orm: Orm, caller: Caller, which: SessionName): Promise<typeof session.$inferSelect> {
   const [row] = await orm
     .select()
     .from(session)
-    .where(and(named, ownedBy(caller)))
+    .where(and(named(which), ownedBy(caller)))
   if (!row) throw new CorralError('session_not_found')
   return row
 }

@@ -4,18 +4,21 @@
  */
 import type { SessionId } from '@corral/protocol'
 import { changesOf, type LogEvent, type TranscriptMessage, type TranscriptPart } from '@corral/transcript'
+import { z } from 'zod'
 import { sessionUuid } from '../database/columns.ts'
 import type { Tx } from '../database/transaction.ts'
 import type { StoredEvent } from '../log/types.ts'
 
 /** What a batch makes of a row. `removed`: what was there before it goes, and the row begins anew. */
 type RowChange<Row> = { removed: boolean; row: Row | null }
-type MessageChange = RowChange<TranscriptMessage> & { parts: Map<string, RowChange<PartRow>> }
+type MessageRow = TranscriptMessage & { changedSeq: number }
+type MessageChange = RowChange<MessageRow> & { parts: Map<string, RowChange<PartRow>> }
 type PartRow = TranscriptPart & { foldedSeq: number }
 type Changes = Map<SessionId, Map<string, MessageChange>>
 
 /** A batch without messages and full updates, as most are, costs no query. */
 export async function applyTranscript(tx: Tx, events: readonly StoredEvent[]): Promise<void> {
+  await upsertInfos(tx, events)
   const messages = [...changesIn(events)].flatMap(([session, ofSession]) =>
     [...ofSession].map(([id, change]) => ({ session: sessionUuid(session), id, ...change })),
   )
@@ -69,7 +72,7 @@ function noteChanges(messages: Map<string, MessageChange>, event: LogEvent): voi
         const { info } = change
         const noted = of(info.id)
         const executionId = noted.row?.executionId ?? change.executionId
-        noted.row = { info, position: noted.row?.position ?? seq, executionId }
+        noted.row = { info, position: noted.row?.position ?? seq, executionId, changedSeq: seq }
         break
       }
       case 'part': {
@@ -91,18 +94,42 @@ function noteChanges(messages: Map<string, MessageChange>, event: LogEvent): voi
   }
 }
 
+const sessionUpdate = z.looseObject({ properties: z.looseObject({ info: z.looseObject({ id: z.string() }) }) })
+
+/** What the agent says of the session itself; of its sub-agents' sessions nothing is kept. */
+async function upsertInfos(tx: Tx, events: readonly StoredEvent[]): Promise<void> {
+  const last = new Map<string, { session: SessionId; id: string; info: string }>()
+  for (const { type, data, sessionId: session } of events) {
+    if (type !== 'kilocode' || !data.startsWith('{"type":"session.updated"')) continue
+    const { info } = sessionUpdate.parse(JSON.parse(data)).properties
+    last.set(`${session} ${info.id}`, { session, id: info.id, info: JSON.stringify(info) })
+  }
+  if (last.size === 0) return
+  const rows = [...last.values()]
+  await tx.client.query({
+    name: 'upsert_session_infos',
+    text: `insert into session_info (session_id, info)
+      select u.session_id, u.info
+      from unnest($1::uuid[], $2::text[], $3::text[]) u (session_id, agent_session_id, info)
+      join session s on s.id = u.session_id and s.agent_session_id = u.agent_session_id
+      on conflict (session_id) do update set info = excluded.info`,
+    values: [rows.map(({ session }) => sessionUuid(session)), rows.map(({ id }) => id), rows.map(({ info }) => info)],
+  })
+}
+
 type MessageKey = { session: string; id: string }
 type PartKey = { session: string; messageId: string; id: string }
 
-async function upsertMessages(tx: Tx, rows: (MessageKey & { row: TranscriptMessage })[]): Promise<void> {
+async function upsertMessages(tx: Tx, rows: (MessageKey & { row: MessageRow })[]): Promise<void> {
   if (rows.length === 0) return
   await tx.client.query({
     name: 'upsert_messages',
-    text: `insert into message (session_id, id, position, execution_id, agent_session_id, role, info)
-      select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
+    text: `insert into message (session_id, id, position, execution_id, agent_session_id, role, info, changed_seq)
+      select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+                           $8::bigint[])
       on conflict (session_id, id) do update set
         info = excluded.info, role = excluded.role, agent_session_id = excluded.agent_session_id,
-        execution_id = coalesce(message.execution_id, excluded.execution_id)`,
+        changed_seq = excluded.changed_seq, execution_id = coalesce(message.execution_id, excluded.execution_id)`,
     values: [
       rows.map(({ session }) => session),
       rows.map(({ id }) => id),
@@ -111,6 +138,7 @@ async function upsertMessages(tx: Tx, rows: (MessageKey & { row: TranscriptMessa
       rows.map(({ row }) => row.info.sessionID),
       rows.map(({ row }) => row.info.role),
       rows.map(({ row }) => JSON.stringify(row.info)),
+      rows.map(({ row }) => row.changedSeq),
     ],
   })
 }

@@ -74,6 +74,7 @@ export function createSessions(deps: {
     progress: reads.progress,
     interrupt: endings.interrupt,
     remove: endings.remove,
+    removeTree: endings.removeTree,
     removeAllOf: endings.removeAllOf,
     answerQuestion: answers.answerQuestion,
     rejectQuestion: answers.rejectQuestion,
@@ -84,7 +85,6 @@ export function createSessions(deps: {
     timing: reads.timing,
     networkLog: reads.networkLog,
     usage: reads.usage,
-    export: reads.export,
     access: reads.access,
     connected: reads.connected,
     onDeleted(listener) {

@@ -4,6 +4,7 @@
  */
 import { CorralError, type ExecutionId, type InterruptResult, type SessionId } from '@corral/protocol'
 import { and, asc, eq, inArray, ne, sql } from 'drizzle-orm'
+import { sessionIdOf, sessionUuid } from '../database/columns.ts'
 import { execution, gatewayToken, session } from '../database/schema.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSessions } from '../database/wake.ts'
@@ -11,7 +12,7 @@ import { recordAudit } from '../identity/audit.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import type { NewEvent } from '../log/types.ts'
-import { lockLiving, lockOwned } from './access.ts'
+import { findOwned, lockLiving, lockOwned } from './access.ts'
 import { settle } from './settle.ts'
 
 export function createEndings(deps: {
@@ -48,7 +49,10 @@ export function createEndings(deps: {
   /** The session's head is locked, and it is known who may. */
   async function bury(tx: Tx, by: Caller, { id, organizationId }: typeof session.$inferSelect): Promise<void> {
     await settleAll(tx, id)
-    await tx.orm.update(session).set({ state: 'deleted', deletedAt: sql`now()` }).where(eq(session.id, id))
+    await tx.orm
+      .update(session)
+      .set({ state: 'deleted', deletedAt: sql`now()`, shareId: null, revision: sql`${session.revision} + 1` })
+      .where(eq(session.id, id))
     await tx.orm.delete(gatewayToken).where(eq(gatewayToken.sessionId, id))
     await recordAudit(tx, by, { action: 'session.deleted', subject: id, organizationId })
   }
@@ -87,6 +91,22 @@ export function createEndings(deps: {
       if (removed) deps.deleted(id)
     },
 
+    /**
+     * With its children, and theirs. `session_not_found`, and nothing is deleted, where one of them is not the
+     * caller's any more.
+     */
+    async removeTree(caller: Caller, id: SessionId): Promise<void> {
+      const removed = await database.transaction(async (tx) => {
+        await findOwned(tx.orm, caller, { sessionId: id })
+        const tree = await treeOf(tx, id)
+        // Locked in the order of ids, and then looked at: all of it may have changed while we waited.
+        for (const one of tree.toSorted()) await lockOwned(tx, caller, one)
+        for (const one of tree) await bury(tx, caller, await findOwned(tx.orm, caller, { sessionId: one }))
+        return tree
+      })
+      for (const one of removed) deps.deleted(one)
+    },
+
     async removeAllOf(userId: string, by: Caller): Promise<void> {
       // By the index `session_owner`.
       const theirs = await database.orm
@@ -103,6 +123,25 @@ export function createEndings(deps: {
       }
     },
   }
+}
+
+/** How deep children are looked for. */
+const maxDepth = 10
+
+/** Children first. A circle ends at `maxDepth`. Each step by `session_parent`. */
+async function treeOf(tx: Tx, root: SessionId): Promise<SessionId[]> {
+  const { rows } = await tx.client.query<{ id: string }>({
+    name: 'session_tree',
+    text: `with recursive tree (id, user_id, agent_session_id, depth) as (
+             select id, user_id, agent_session_id, 0 from session where id = $1
+             union all
+             select s.id, s.user_id, s.agent_session_id, depth + 1 from tree
+             join session s on s.user_id = tree.user_id and s.parent_agent_session_id = tree.agent_session_id
+             where depth < ${maxDepth} and s.state <> 'deleted')
+           select id from tree group by id order by min(depth) desc`,
+    values: [sessionUuid(root)],
+  })
+  return rows.map((row) => sessionIdOf(row.id))
 }
 
 function nullIfNotFound(error: unknown): null {

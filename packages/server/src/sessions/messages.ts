@@ -3,9 +3,10 @@
  * Each piece is as of one moment; order and cursors are `position`, never an id or a clock. Sub-agents' messages are not
  * in it. Invariant: no query holds more than a piece of about 1 MiB (or one larger part), however long the transcript is.
  */
-import type { ExecutionId, MessageInfo, Part, SessionId } from '@corral/protocol'
+import { type ExecutionId, type MessageInfo, messageInfoSchema, type Part, type SessionId } from '@corral/protocol'
 import { sessionUuid } from '../database/columns.ts'
 import type { Database } from '../database/transaction.ts'
+import { contentBytes, wholeText } from './blobs.ts'
 import { foldedParts, type PartRow } from './readTranscript.ts'
 
 /** Whose messages: the agent's own session tells the root's from those of sub-agents. */
@@ -30,8 +31,9 @@ type Place = { messageId: string; id: string; bytes: number }
 
 /** Index message_order; the sizes are by the key of `part`, and cost no decompression. */
 const messageRows = (direction: 'asc' | 'desc') => `
-  select m.id, m.position, m.info, octet_length(m.info) + coalesce((
-    select sum(octet_length(p.data)) from part p where p.session_id = m.session_id and p.message_id = m.id), 0) as bytes
+  select m.id, m.position, m.info, ${contentBytes('m.info')} + coalesce((
+    select sum(${contentBytes('p.data')})::bigint from part p
+    where p.session_id = m.session_id and p.message_id = m.id), 0) as bytes
   from message m
   where m.session_id = $1 and m.agent_session_id = $2 and m.position > $3 and m.position < $4
   order by m.position ${direction} limit $5`
@@ -54,7 +56,7 @@ export function createMessages({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
   async function placesOf(id: SessionId, messageIds: readonly string[]): Promise<Place[]> {
     const found = await pool.query<Place>({
       name: 'parts_of_messages',
-      text: `select message_id as "messageId", id, octet_length(data) as bytes from part
+      text: `select message_id as "messageId", id, ${contentBytes('data')} as bytes from part
              where session_id = $1 and message_id = any ($2)
              order by array_position($2, message_id), position, id`,
       values: [sessionUuid(id), messageIds],
@@ -81,11 +83,16 @@ export function createMessages({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
       ),
       (row) => row.messageId,
     )
-    return found.map((row) => ({
-      info: JSON.parse(row.info),
-      parts: (parts.get(row.id) ?? []).map(({ part }) => part),
-    }))
+    return Promise.all(
+      found.map(async (row) => ({
+        info: await infoOf(id, row),
+        parts: (parts.get(row.id) ?? []).map(({ part }) => part),
+      })),
+    )
   }
+
+  const infoOf = async (id: SessionId, row: MessageRow): Promise<MessageInfo> =>
+    messageInfoSchema.parse(JSON.parse(await wholeText(orm, id, row.info)))
 
   return {
     /** Everything up to the log's number `upTo`. */
@@ -101,7 +108,7 @@ export function createMessages({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
         )
         let next = await parts.next()
         for (const row of piece) {
-          yield { kind: 'message', info: JSON.parse(row.info) }
+          yield { kind: 'message', info: await infoOf(of.id, row) }
           while (!next.done && next.value.messageId === row.id) {
             yield { kind: 'part', part: next.value.part }
             next = await parts.next()

@@ -3,19 +3,13 @@
  * open the deltas that came since. Invariant: what is read is what the reducer of `transcript` makes of the log.
  */
 import { type ExecutionId, type Part, partSchema, type SessionId } from '@corral/protocol'
-import {
-  changesOf,
-  type LogEvent,
-  mayGrow,
-  reduce,
-  type Transcript,
-  type TranscriptMessage,
-  type TranscriptPart,
-} from '@corral/transcript'
-import { and, eq, gt, inArray, sql } from 'drizzle-orm'
-import { event, message, part, sessionHead } from '../database/schema.ts'
+import { mayGrow, type Transcript, type TranscriptMessage, type TranscriptPart } from '@corral/transcript'
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { message, part, sessionHead } from '../database/schema.ts'
 import { sessionUuid } from '../database/sessionUuid.ts'
 import type { Orm } from '../database/transaction.ts'
+import { wholeText } from './blobs.ts'
+import { grown } from './growth.ts'
 
 /** All of it, or only the messages of one execution. */
 export function readTranscript(orm: Orm, session: SessionId, executionId?: ExecutionId): Promise<Transcript> {
@@ -51,8 +45,7 @@ export function readTranscript(orm: Orm, session: SessionId, executionId?: Execu
         setIn(parts, messageId, id, found)
         if (mayGrow(found.part)) setIn(open, messageId, id, foldedSeq)
       }
-      const grown = reduce({ messages, parts, seq: 0 }, await deltasOf(tx, session, open))
-      return { ...grown, seq: head?.seq ?? 0 }
+      return { ...(await grown(tx, session, { messages, parts }, open)), seq: head?.seq ?? 0 }
     },
     // A transcript that is made of several moments would be none.
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -77,7 +70,10 @@ export function foldedParts(
         from unnest(${messageIds}, ${ids}) with ordinality n (message_id, id, place)
         join part p on p.session_id = ${sessionUuid(session)} and p.message_id = n.message_id and p.id = n.id
         order by n.place`)
-      const read = rows.map(({ data, ...row }) => ({ ...row, part: partSchema.parse(JSON.parse(data)) }))
+      const read: (PartRow & { foldedSeq: number })[] = []
+      for (const { data, ...row } of rows) {
+        read.push({ ...row, part: partSchema.parse(JSON.parse(await wholeText(tx, session, data))) })
+      }
       const open = new Map<string, Map<string, number>>()
       const parts = new Map<string, Map<string, TranscriptPart>>()
       for (const { messageId, id, part, foldedSeq } of read) {
@@ -85,11 +81,11 @@ export function foldedParts(
         setIn(open, messageId, id, foldedSeq)
         setIn(parts, messageId, id, { part, position: 0 })
       }
-      const grown = reduce({ messages: new Map(), parts, seq: 0 }, await deltasOf(tx, session, open))
+      const whole = await grown(tx, session, { messages: new Map(), parts }, open)
       return read.map(({ messageId, id, part }) => ({
         messageId,
         id,
-        part: grown.parts.get(messageId)?.get(id)?.part ?? part,
+        part: whole.parts.get(messageId)?.get(id)?.part ?? part,
       }))
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -99,33 +95,4 @@ export function foldedParts(
 function setIn<V>(maps: Map<string, Map<string, V>>, key: string, innerKey: string, value: V): void {
   const inner = maps.get(key) ?? new Map<string, V>()
   maps.set(key, inner.set(innerKey, value))
-}
-
-/**
- * The deltas of these parts, by message and part, since the last full update that is given for each. One range scan of
- * `event_session_id_seq_pk`, from the oldest of these updates on.
- */
-async function deltasOf(
-  orm: Pick<Orm, 'select'>,
-  session: SessionId,
-  open: ReadonlyMap<string, ReadonlyMap<string, number>>,
-): Promise<LogEvent[]> {
-  const ofParts = [...open.values()].flatMap((ofMessage) => [...ofMessage])
-  if (ofParts.length === 0) return []
-  const ids = ofParts.map(([id]) => id)
-  const oldest = Math.min(...ofParts.map(([, foldedSeq]) => foldedSeq))
-  const rows = await orm
-    .select({ seq: event.seq, type: event.type, data: event.data, at: event.at })
-    .from(event)
-    .where(and(eq(event.sessionId, session), gt(event.seq, oldest), inArray(event.entityId, ids)))
-    .orderBy(event.seq)
-  return rows
-    .map((row) => ({ ...row, data: JSON.parse(row.data), at: row.at.getTime() }))
-    .filter((logged) =>
-      changesOf(logged).some(
-        (change) =>
-          change.change === 'delta' &&
-          logged.seq > (open.get(change.messageId)?.get(change.partId) ?? Number.POSITIVE_INFINITY),
-      ),
-    )
 }

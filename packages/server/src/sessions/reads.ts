@@ -10,14 +10,13 @@ import {
   type MessageResult,
   type NetworkLog,
   type SessionDiff,
-  type SessionExport,
   type SessionId,
   type SessionList,
   type SessionView,
   type Timing,
   type Usage,
 } from '@corral/protocol'
-import { exportOf, timing } from '@corral/transcript'
+import { timing } from '@corral/transcript'
 import { and, desc, eq, lt } from 'drizzle-orm'
 import type { Timers } from '../config.ts'
 import { session, sessionHead, workspace } from '../database/schema.ts'
@@ -28,8 +27,6 @@ import { findOwned, ownedBy } from './access.ts'
 import { connectedState } from './connectedState.ts'
 import { findExecution, newestExecution, progressOf, resultOf, timingEvents } from './executionReads.ts'
 import { type NetworkLogPage, readNetworkLog } from './networkLog.ts'
-import { placesOf } from './places.ts'
-import { readTranscript } from './readTranscript.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
 import { createSessionViews } from './sessionViews.ts'
 import { usageOf } from './usage.ts'
@@ -135,18 +132,6 @@ export function createReads(deps: {
     async networkLog(caller: Caller, id: SessionId, page: NetworkLogPage): Promise<NetworkLog> {
       await findOwned(orm, caller, { sessionId: id })
       return readNetworkLog(orm, id, page)
-    },
-
-    async export(caller: Caller, id: SessionId): Promise<SessionExport> {
-      const owner = await findOwned(orm, caller, { sessionId: id })
-      return exportOf(await readTranscript(orm, id), {
-        agentSessionId: owner.agentSessionId,
-        title: owner.title,
-        directory: placesOf(owner).workspacePath,
-        createdAt: owner.createdAt.getTime(),
-        updatedAt: owner.updatedAt.getTime(),
-        version: owner.agentVersion,
-      })
     },
 
     async access(caller: Caller, id: SessionId) {

@@ -2,13 +2,16 @@
 import { and, eq, sql } from 'drizzle-orm'
 import {
   ask,
+  blob,
   budget,
   event,
   execution,
   message,
   networkVisit,
   part,
+  pushedItem,
   session,
+  sessionInfo,
   sessionSecret,
   workspace,
 } from '../database/schema.ts'
@@ -42,6 +45,9 @@ export async function remove(deps: EffectDependencies, at: EffectScope) {
     await tx.orm.delete(part).where(eq(part.sessionId, id))
     await tx.orm.delete(message).where(eq(message.sessionId, id))
     await tx.orm.delete(ask).where(eq(ask.sessionId, id))
+    await tx.orm.delete(blob).where(eq(blob.sessionId, id))
+    await tx.orm.delete(pushedItem).where(eq(pushedItem.sessionId, id))
+    await tx.orm.delete(sessionInfo).where(eq(sessionInfo.sessionId, id))
     await tx.orm.delete(execution).where(eq(execution.sessionId, id))
     await tx.orm.delete(networkVisit).where(eq(networkVisit.sessionId, id))
     await tx.orm.delete(sessionSecret).where(eq(sessionSecret.sessionId, id))
@@ -52,6 +58,8 @@ export async function remove(deps: EffectDependencies, at: EffectScope) {
       .set({
         sandboxId: null,
         title: '',
+        gitBranch: null,
+        status: null,
         configuration: { ...look.session.configuration, prompt: '' },
       })
       .where(eq(session.id, id))

@@ -19,7 +19,6 @@ import type {
   PrepareSessionInput,
   SendMessageInput,
   SessionDiff,
-  SessionExport,
   SessionId,
   SessionList,
   SessionPatch,
@@ -102,6 +101,8 @@ export type Sessions = {
   interrupt(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<InterruptResult>
   /** Absent, deleted or not the caller's: the same answer. */
   remove(caller: Caller, id: SessionId): Promise<void>
+  /** With its children and theirs, or nothing: `session_not_found` when one of them is not the caller's any more. */
+  removeTree(caller: Caller, id: SessionId): Promise<void>
   /** Every session of a user who is removed, by an operator. The one call that asks nothing about who may. */
   removeAllOf(userId: string, by: Caller): Promise<void>
   /**
@@ -128,7 +129,6 @@ export type Sessions = {
   networkLog(caller: Caller, id: SessionId, page: NetworkLogPage): Promise<NetworkLog>
   /** Of all its calls of models, or of one execution's. */
   usage(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Usage>
-  export(caller: Caller, id: SessionId): Promise<SessionExport>
 
   /** Access now, or `session_not_found`; what a stream or a ticket needs to know. */
   access(

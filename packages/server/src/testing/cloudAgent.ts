@@ -9,6 +9,7 @@ import { session } from '../database/schema.ts'
 import { cloudAgentFace } from '../faces/cloud-agent/routes.ts'
 import { testStream } from '../faces/cloud-agent/testStream.ts'
 import type { StreamTimers } from '../faces/cloud-agent/viewer.ts'
+import { testRecordings } from '../faces/ingest/testRecordings.ts'
 import { quietLogger } from '../identity/testIdentity.ts'
 import { failHead } from '../sessions/sink.ts'
 
@@ -27,6 +28,7 @@ export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
     logger: quietLogger,
     version: '0.1.0',
   })
+  face.route('/', testRecordings({ ...world, logger: quietLogger }).face)
   const server = serve({ fetch: face.fetch, port: 0, hostname: '127.0.0.1' })
   server.on('upgrade', stream.handleUpgrade)
   await once(server, 'listening')

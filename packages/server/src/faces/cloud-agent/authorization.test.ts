@@ -83,11 +83,11 @@ async function keyWith(userId: string, some: readonly Scope[]): Promise<string> 
 
 const isMutation = (name: string) => face.procedures[name]?.type === 'mutation'
 const ways = everyWay(face, isMutation)
-const guarded = ways.filter(({ demands }) => demands !== 'nothing')
+const guarded = ways.filter(({ demands }) => demands !== 'nothing' && demands !== 'secret')
 const aboutSessions = ways.filter((way): way is Way & { about: 'session' } => way.about === 'session')
 const aboutOrganizations = ways.filter((way) => way.about === 'organization')
 const scopeOf = ({ demands }: { demands: Way['demands'] }): Scope =>
-  demands === 'internal' || demands === 'nothing' ? 'sessions:write' : demands
+  demands === 'internal' || demands === 'nothing' || demands === 'secret' ? 'sessions:write' : demands
 
 describe('the table', () => {
   const hint = 'add it to faces/cloud-agent/everyWay.ts, with what it demands and what it is about'

@@ -35,7 +35,8 @@ export const noParts = (): Omit<Names, 'sessionId' | 'kiloSessionId' | 'organiza
   deliveryId: `dlv_${newExecutionId().slice('exec_'.length)}`,
 })
 
-export type Demands = 'nothing' | Scope | 'internal'
+/** `secret`: no user calls, but somebody who knows one. */
+export type Demands = 'nothing' | 'secret' | Scope | 'internal'
 
 type About =
   /**
@@ -156,6 +157,11 @@ export const procedures: Record<string, Row> = {
   listAudit: { ...administered, input: ({ organizationId }) => ({ organizationId }) },
 }
 
+const ofRoute = (below: string, body?: object) => ({
+  path: ({ kiloSessionId }: Names) => `/api/session/${kiloSessionId}${below}`,
+  ...(body && { body: () => body }),
+})
+
 /** By method and path, as the server has them. */
 export const routes: Record<string, RouteRow> = {
   'GET /health': { demands: 'nothing', about: 'caller' },
@@ -172,7 +178,32 @@ export const routes: Record<string, RouteRow> = {
     body: ({ sessionId }) => ({ cloudAgentSessionId: sessionId }),
   },
   'GET /api/cloud-agent/secrets-public-key': { demands: 'sessions:write', about: 'caller' },
-  'GET /api/session/:id/export': { ...read, path: ({ kiloSessionId }) => `/api/session/${kiloSessionId}/export` },
+  'GET /api/user': { demands: 'sessions:read', about: 'caller' },
+  'POST /api/user/web-ticket': { demands: 'sessions:read', about: 'caller' },
+  'GET /api/sessions': {
+    demands: 'sessions:read',
+    about: 'organization',
+    absent: 'organization_not_found',
+    path: ({ organizationId }) => `/api/sessions?organizationId=${organizationId}`,
+  },
+  'POST /api/session': {
+    demands: 'sessions:write',
+    about: 'caller',
+    body: ({ kiloSessionId }) => ({ sessionId: kiloSessionId }),
+  },
+  'GET /api/session/:id': { ...read, ...ofRoute('') },
+  'DELETE /api/session/:id': { ...write, ...ofRoute('') },
+  'POST /api/session/:id/ingest': { ...write, ...ofRoute('/ingest', { data: [] }) },
+  'GET /api/session/:id/export': { ...read, ...ofRoute('/export') },
+  'GET /api/session/:id/messages': { ...read, ...ofRoute('/messages') },
+  'POST /api/session/:id/share': { ...write, ...ofRoute('/share', {}) },
+  'POST /api/session/:id/unshare': { ...write, ...ofRoute('/unshare', {}) },
+  'POST /api/session/:id/title': { ...write, ...ofRoute('/title', { title: 'A title', generated: true }) },
+  'POST /api/session/:id/rename-notify': { ...write, ...ofRoute('/rename-notify', { title: 'A title' }) },
+  // Guarded by a secret of back ends, and by a signed token; see their own tests.
+  'GET /internal/session/:id/export': { demands: 'secret', about: 'caller' },
+  'GET /session/:shareToken': { demands: 'secret', about: 'caller' },
+  'GET /session/:shareToken/metadata': { demands: 'secret', about: 'caller' },
 }
 
 type Headers = Record<string, string>

@@ -212,8 +212,9 @@ const rows: [RefusalReason, number, string, () => Promise<Answer>][] = [
   ['unavailable', 503, 'SERVICE_UNAVAILABLE', () => withoutDatabase((away) => away.mutate('start', preparation, user))],
 ]
 
-/** Rows of users, organizations and keys (`faces/identity/`), and of names that are no procedure. */
+/** Rows of sessions that are pushed (`faces/ingest/`), users, organizations and keys (`faces/identity/`), and of names that are no procedure. */
 const elsewhere: RefusalReason[] = [
+  ...(['invalid_session_id', 'session_moved_to_cloud', 'too_many_pushes'] as const),
   ...(['insufficient_scope', 'role_required', 'operator_required', 'user_not_found', 'member_not_found'] as const),
   ...(['key_not_found', 'already_exists', 'last_owner', 'procedure_not_found'] as const),
 ]

@@ -2,21 +2,13 @@
  * The cloud-agent API on HTTP: tRPC at `/trpc`, and the routes beside it. Routes keep the same order of guards as
  * procedures, and the same refusals, as problem+json.
  */
-import {
-  agentSessionIdSchema,
-  CorralError,
-  invalidInput,
-  restPrepareInput,
-  type SessionId,
-  sessionIdSchema,
-  streamTicketInput,
-} from '@corral/protocol'
+import { CorralError, invalidInput, restPrepareInput, type SessionId, streamTicketInput } from '@corral/protocol'
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Budgets } from '../../credits/budgets.ts'
 import { authorize, type Demand } from '../../identity/authorize.ts'
-import type { Authenticated, Caller } from '../../identity/caller.ts'
+import type { Authenticated } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
@@ -77,12 +69,6 @@ export function cloudAgentFace(options: {
     return c.json(options.secretsKey)
   })
 
-  app.get('/api/session/:id/export', async (c) => {
-    const caller = await callerOf(c, { scope: 'sessions:read' })
-    parseInput(z.strictObject({}), c.req.query())
-    return c.json(await sessions.export(caller, await sessionOf(caller, c.req.param('id'))))
-  })
-
   async function callerOf(c: Context, demand: Demand): Promise<Authenticated> {
     const caller = await identity.authenticate(c.req.raw.headers, addressOf(c))
     authorize(caller, demand)
@@ -103,15 +89,6 @@ export function cloudAgentFace(options: {
       organizationId: session.organizationId,
       credential: caller.proof.credential,
     })
-  }
-
-  /** `agent_…` or `ses_…`. What is neither is no session. */
-  async function sessionOf(caller: Caller, id: string): Promise<SessionId> {
-    const sessionId = sessionIdSchema.safeParse(id)
-    if (sessionId.success) return sessionId.data
-    const agentSessionId = agentSessionIdSchema.safeParse(id)
-    if (!agentSessionId.success) throw new CorralError('session_not_found')
-    return (await sessions.get(caller, { agentSessionId: agentSessionId.data })).sessionId
   }
 
   return app

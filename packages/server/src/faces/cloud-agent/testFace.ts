@@ -21,6 +21,7 @@ import { testSecrets } from '../../sessions/testSecrets.ts'
 import { createLinks } from '../../supervisors/links.ts'
 import { testCallbacks } from '../../testing/callbacks.ts'
 import { identityFace } from '../identity/routes.ts'
+import { testRecordings } from '../ingest/testRecordings.ts'
 import { createRouter } from './router.ts'
 import { cloudAgentFace } from './routes.ts'
 
@@ -102,6 +103,7 @@ export async function serveFace(options: {
     logger,
     version: '0.1.0',
   })
+  app.route('/', testRecordings({ database, log, sessions, identity, logger }).face)
   app.route('/', identityFace({ signIn: identity.signIn, logger }))
   const router = createRouter({
     sessions,

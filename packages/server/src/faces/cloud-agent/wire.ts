@@ -72,9 +72,11 @@ export const headersOf = ({ reason }: CorralError): Record<string, string> =>
   reason === 'body_too_large' ? { connection: 'close' } : {}
 
 /** RFC 9457, with `error` for readers of the seed's form. */
-export function problem(refusal: CorralError): Response {
+export const problem = (refusal: CorralError): Response => problemResponse(refusal, problemBody(refusal))
+
+export function problemBody(refusal: CorralError) {
   const { httpStatus, retryable } = refusals[refusal.reason]
-  const body = {
+  return {
     type: 'about:blank',
     title: STATUS_CODES[httpStatus],
     status: httpStatus,
@@ -84,8 +86,10 @@ export function problem(refusal: CorralError): Response {
     ...(refusal.details !== undefined && { details: refusal.details }),
     retryable,
   }
-  return Response.json(body, {
-    status: httpStatus,
+}
+
+export const problemResponse = (refusal: CorralError, body: object): Response =>
+  Response.json(body, {
+    status: refusals[refusal.reason].httpStatus,
     headers: { 'content-type': 'application/problem+json', ...headersOf(refusal) },
   })
-}

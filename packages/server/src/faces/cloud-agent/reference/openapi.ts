@@ -1,7 +1,8 @@
 /** The OpenAPI document of what is plain HTTP, from the same schemas that check the requests. */
-import { type RefusalReason, refusals, restPrepareInput, streamTicketInput } from '@corral/protocol'
-import type { z } from 'zod'
-import { type JsonSchema, jsonSchemaOf } from './reference.ts'
+import { refusals, restPrepareInput, streamTicketInput } from '@corral/protocol'
+import { ingestPaths } from './ingestPaths.ts'
+import { object, operation, text } from './operation.ts'
+import type { JsonSchema } from './reference.ts'
 
 const problem = {
   type: 'object',
@@ -18,45 +19,7 @@ const problem = {
   },
 } satisfies JsonSchema
 
-const json = (schema: JsonSchema) => ({ 'application/json': { schema } })
-const text = { type: 'string' }
-const object = (properties: Record<string, JsonSchema>, optional: string[] = []): JsonSchema => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties).filter((name) => !optional.includes(name)),
-})
 const ticket = { ticket: text, expiresAt: { type: 'integer', description: 'Unix seconds.' } }
-const everywhere: RefusalReason[] = ['invalid_input', 'unauthorized', 'insufficient_scope', 'internal', 'unavailable']
-
-function operation(options: {
-  summary: string
-  body?: z.ZodType
-  answer: JsonSchema
-  refusals?: RefusalReason[]
-  open?: true
-  parameters?: JsonSchema[]
-}) {
-  const reasons = options.open ? [] : [...everywhere, ...(options.refusals ?? [])]
-  const byStatus = Map.groupBy(reasons, (reason) => refusals[reason].httpStatus)
-  return {
-    summary: options.summary,
-    ...(options.open ? { security: [] } : {}),
-    ...(options.parameters ? { parameters: options.parameters } : {}),
-    ...(options.body ? { requestBody: { required: true, content: json(jsonSchemaOf(options.body)) } } : {}),
-    responses: {
-      200: { description: 'Done.', content: json(options.answer) },
-      ...Object.fromEntries(
-        [...byStatus].map(([status, of]) => [
-          status,
-          {
-            description: of.join(', '),
-            content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-          },
-        ]),
-      ),
-    },
-  }
-}
 
 export function openApiDocument(version: string) {
   return {
@@ -111,14 +74,7 @@ export function openApiDocument(version: string) {
           answer: object({ publicKey: text, keyId: text }),
         }),
       },
-      '/api/session/{id}/export': {
-        get: operation({
-          summary: 'A session in the form of OpenCode’s own export.',
-          parameters: [{ name: 'id', in: 'path', required: true, schema: text, description: 'agent_… or ses_…' }],
-          answer: object({ info: { type: 'object' }, messages: { type: 'array', items: { type: 'object' } } }),
-          refusals: ['session_not_found'],
-        }),
-      },
+      ...ingestPaths,
     },
   }
 }

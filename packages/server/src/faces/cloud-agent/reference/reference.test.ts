@@ -50,8 +50,8 @@ test('the OpenAPI document has every route, and the limits of its bodies', async
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
   )
-  const own = face.routes.filter((route) => /\/health$|\/api\/(cloud-agent|session)\//.test(route))
-  expect(described.toSorted()).toEqual(own.toSorted())
+  const own = face.routes.filter((route) => !/ \/(openapi\.json|docs\/api|api\/auth\/.*)$/.test(route))
+  expect(described.toSorted()).toEqual([...new Set(own)].toSorted())
   const prepare = document.paths['/api/cloud-agent/sessions/prepare']?.post
   expect(prepare).toMatchObject({
     requestBody: {
