@@ -80,7 +80,8 @@ function metadataOf(root: Root): Members {
   const { upstreamBranch, sessionBranch } = root.configuration
   return {
     cloudAgentSessionId: root.id,
-    gitUrl: root.repository,
+    // Where a repository lies on the server's own disk is nothing to the world.
+    ...(!root.repository.startsWith('file:') && { gitUrl: root.repository }),
     gitBranch: upstreamBranch ?? sessionBranch ?? `session/${root.id}`,
   }
 }

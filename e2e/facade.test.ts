@@ -1,0 +1,226 @@
+/**
+ * The stock SDKs of Kilo and OpenCode, unchanged, on sessions in the cloud: they make one, prompt it, follow its feed, answer
+ * what a real agent asks, stop it, and read what that agent itself has on record.
+ */
+import { join } from 'node:path'
+import type { AgentSessionId, SessionId } from '@corral/protocol'
+import { projected } from '@corral/transcript'
+import { createKiloClient as createKiloClient1 } from '@kilocode/sdk/client'
+import { createKiloClient } from '@kilocode/sdk/v2/client'
+import { createOpencodeClient as createOpencodeClient1 } from '@opencode-ai/sdk/client'
+import { createOpencodeClient } from '@opencode-ai/sdk/v2/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { agentExport } from './harness/agentExport.ts'
+import { eventually } from './harness/eventually.ts'
+import { apiKey, type Installation, startInstallation } from './harness/installation.ts'
+import { makeRepository } from './harness/repositories.ts'
+import { ask, bash, gate, play, say, task, write } from './harness/script.ts'
+
+const turnMs = 60_000
+
+let corral: Installation
+let repository: string
+let sessionID: AgentSessionId
+let session: SessionId
+let directory: string
+const feed = new AbortController()
+const heard: { type: string; properties: Record<string, unknown> }[] = []
+
+beforeAll(async () => {
+  corral = await startInstallation()
+  repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+})
+afterAll(async () => {
+  feed.abort()
+  await corral?.end()
+})
+
+const config = (base: 'kilo' | 'opencode', more: { directory?: string } = {}) => ({
+  baseUrl: `${corral.url}/${base}`,
+  headers: { Authorization: `Bearer ${apiKey}` },
+  ...more,
+})
+const kilo = () => createKiloClient(config('kilo'))
+const opencode = () => createOpencodeClient(config('opencode', { directory }))
+const parts = (...steps: string[]) => [{ type: 'text' as const, text: play(...steps) }]
+const count = (type: string) => heard.filter((event) => event.type === type).length
+
+/** Runs `work`, and resolves when the feed says that the turn which it began has ended. */
+async function aTurn(work: () => Promise<unknown>): Promise<void> {
+  const [completed, idle] = [count('cloud.message.completed'), count('session.idle')]
+  await work()
+  await eventually('the end of the turn', turnMs, () =>
+    count('cloud.message.completed') > completed && count('session.idle') > idle ? true : null,
+  )
+}
+
+test('a session is made, prompted and followed to the end of its turn', async () => {
+  const made = await kilo().session.create({
+    title: 'From an SDK',
+    permission: [{ permission: 'question', pattern: '*', action: 'ask' }],
+    metadata: { repository: { gitUrl: repository }, cloudAgent: { autoCommit: true } },
+  })
+  expect(made.error).toBeUndefined()
+  sessionID = `ses_${made.data?.id.slice('ses_'.length)}`
+  directory = `/cloud-agent/sessions/${sessionID}`
+  session = `agent_${String(made.data?.metadata?.cloudAgentSessionId).slice('agent_'.length)}`
+  expect(made.data).toMatchObject({ title: 'From an SDK', directory })
+
+  const { stream } = await opencode().event.subscribe({}, { signal: feed.signal })
+  void (async () => {
+    for await (const event of stream) heard.push({ type: event.type, properties: { ...event.properties } })
+  })()
+  await eventually('the feed', 10_000, () => (count('server.connected') > 0 ? true : null))
+  await aTurn(() =>
+    opencode().session.promptAsync({
+      sessionID,
+      parts: parts(
+        say('I work.'),
+        write('src/a.ts', 'one\n'),
+        bash('cat src/a.ts; pwd'),
+        'read src/a.ts',
+        'edit src/a.ts one two',
+        say('Worked.'),
+      ),
+    }),
+  )
+  expect(heard.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['cloud.message.queued', 'cloud.message.sent', 'cloud.status', 'message.part.updated']),
+  )
+  const diff = await opencode().session.diff({ sessionID })
+  expect(diff.data).toMatchObject([{ file: 'src/a.ts', status: 'added', patch: expect.stringContaining('+two') }])
+})
+
+test('what a prompt is waited for with is the last message', async () => {
+  const answer = await opencode().session.prompt({ sessionID, parts: parts(bash('ls src'), say('That is all.')) })
+  expect(answer.data?.info.error).toBeUndefined()
+  expect(answer.data?.parts).toContainEqual(expect.objectContaining({ type: 'text', text: 'That is all.' }))
+})
+
+test('questions of the agent and of its sub-agents are answered', async () => {
+  await aTurn(async () => {
+    await opencode().session.promptAsync({
+      sessionID,
+      parts: parts(ask('Which color?', 'Red', 'Blue'), say('Thank you.')),
+    })
+    const [question] = await eventually('the question', turnMs, async () => {
+      const { data } = await opencode().question.list()
+      return data?.length ? data : null
+    })
+    const requestID = question?.id ?? ''
+    expect((await opencode().question.reply({ requestID, answers: [['Green', 'Red']] })).response?.status).toBe(400)
+    expect((await opencode().question.reply({ requestID, answers: [['Blue']] })).data).toBe(true)
+    expect((await kilo().question.reject({ requestID })).response?.status).toBe(409)
+  })
+  const { data: messages } = await opencode().session.messages({ sessionID })
+  expect(JSON.stringify(messages?.at(-1)?.parts)).toContain('Thank you.')
+  expect(JSON.stringify(messages)).toContain('Blue')
+})
+
+test("permissions are asked from the next session's policy on, also of a sub-agent", async () => {
+  const made = await kilo().session.create({
+    permission: [{ permission: 'bash', pattern: '*', action: 'ask' }],
+    metadata: { repository: { gitUrl: repository } },
+  })
+  const other = made.data?.id ?? ''
+  const own = createKiloClient(config('kilo', { directory: `/cloud-agent/sessions/${other}` }))
+  const answering = own.session.prompt({
+    sessionID: other,
+    parts: parts(bash('echo above'), task('Look', bash('echo below'), say('Below.')), say('Done with it.')),
+  })
+  const seen = new Set<string>()
+  for (const reply of ['once', 'once'] as const) {
+    const open = await eventually('a permission', turnMs, async () => {
+      const { data } = await own.permission.list()
+      return data?.find(({ id }) => !seen.has(id)) ?? null
+    })
+    seen.add(open.id)
+    // A session of another's folder is no way to it.
+    const sibling = await opencode().permission.reply({ requestID: open.id, reply })
+    expect(sibling.response?.status).toBe(404)
+    expect((await own.permission.reply({ requestID: open.id, reply })).data).toBe(true)
+  }
+  const { data: answer } = await answering
+  expect(answer?.parts).toContainEqual(expect.objectContaining({ text: 'Done with it.' }))
+})
+
+test('all four clients list, read, and stop', async () => {
+  const held = opencode().session.promptAsync({ sessionID, parts: parts(say('I begin.'), gate('held'), say('Never.')) })
+  await held
+  await (await corral.model()).waitAtGate('held', turnMs)
+  const status = { [sessionID]: { type: 'busy' } }
+  const [older, oldest] = [createKiloClient1(config('kilo')), createOpencodeClient1(config('opencode', { directory }))]
+  expect((await older.session.status()).data).toMatchObject(status)
+  expect((await opencode().session.status()).data).toEqual(status)
+
+  const lists = [
+    (await kilo().session.list()).data,
+    (await older.session.list()).data,
+    (await createOpencodeClient(config('opencode')).session.list()).data,
+    (await createOpencodeClient1(config('opencode')).session.list()).data,
+  ]
+  for (const list of lists) {
+    expect(list).toHaveLength(2)
+    expect(list?.[0]).toMatchObject({ id: sessionID, title: 'From an SDK' })
+  }
+  const sessions = [
+    (await kilo().session.get({ sessionID })).data,
+    (await older.session.get({ path: { id: sessionID } })).data,
+    (await opencode().session.get({ sessionID })).data,
+    (await oldest.session.get({ path: { id: sessionID } })).data,
+  ]
+  for (const one of sessions) expect(one).toEqual(sessions[0])
+
+  expect((await oldest.session.abort({ path: { id: sessionID } })).data).toBe(true)
+  await eventually(
+    'the stop',
+    turnMs,
+    () =>
+      heard.some(({ type, properties }) => type === 'cloud.message.failed' && properties.reason === 'interrupted') ||
+      null,
+  )
+  await eventually('nothing at work', turnMs, async () => {
+    const { data } = await opencode().session.status()
+    return Object.keys(data ?? {}).length === 0 ? true : null
+  })
+  for (const abort of [kilo().session.abort({ sessionID }), opencode().session.abort({ sessionID })]) {
+    expect((await abort).data, 'also when idle').toBe(true)
+  }
+  const refused = await kilo().session.get({ sessionID: 'ses_nobody' })
+  expect(refused.error).toMatchObject({ name: 'NotFoundError', data: { message: 'There is no such session.' } })
+  await expect(kilo().session.get({ sessionID: 'ses_nobody' }, { throwOnError: true })).rejects.toThrow(
+    'no such session',
+  )
+})
+
+test("the transcript is the agent's own, part by part, but for places; and no place of the sandbox is in any structured member", async () => {
+  const read = [
+    (await opencode().session.messages({ sessionID })).data,
+    (await kilo().session.messages({ sessionID })).data,
+    (await createKiloClient1(config('kilo')).session.messages({ path: { id: sessionID } })).data,
+    (await createOpencodeClient1(config('opencode')).session.messages({ path: { id: sessionID } })).data,
+  ]
+  const theirs = await agentExport(corral, { session, agentSessionId: sessionID, agent: 'opencode' })
+  const { userId } = await corral.corral.call.getSession.query({ sessionId: session })
+  const place = { workspacePath: `/workspace/${userId}/sessions/${session}`, home: `/home/${session}`, directory }
+  const expected = theirs.messages.map(({ info, parts: own }) => ({
+    info: projected(info, place).value,
+    parts: own.map((part) => projected(part, place).value),
+  }))
+  for (const messages of read) expect(messages).toEqual(expected)
+  expect(placesIn(read[0])).toEqual([])
+  expect(placesIn(heard)).toEqual([])
+  expect(JSON.stringify(read[0]), 'what a tool printed is as it was').toContain(place.workspacePath)
+})
+
+/** Members in which words of people and models stand, and what programs printed. */
+const freeText =
+  /^(text|output|content|command|prompt|oldString|newString|patch|diff|description|message|delta|preview|system|question)$/
+
+function placesIn(value: unknown, at = ''): string[] {
+  if (typeof value === 'string') return /\/workspace|\/home|^file:/.test(value) ? [`${at}: ${value}`] : []
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, member]) =>
+    freeText.test(name) && typeof member === 'string' ? [] : placesIn(member, `${at}.${name}`),
+  )
+}
