@@ -1,6 +1,7 @@
 /** The command line: each command has its file; this one puts them together and explains what went wrong. */
 import { Command } from 'commander'
 import { explain } from './cliError.ts'
+import { addAgentCommands } from './commands/agents.ts'
 import { addAskCommands } from './commands/asks.ts'
 import { addCallbackCommands } from './commands/callbacks.ts'
 import { addCreditCommands } from './commands/credits.ts'
@@ -17,6 +18,7 @@ export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
     .option('--json', 'machine-readable output')
     .showHelpAfterError()
   addServerCommands(program, env)
+  addAgentCommands(program, env)
   addSessionCommands(program, env)
   addAskCommands(program, env)
   addCallbackCommands(program, env)

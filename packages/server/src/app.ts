@@ -158,7 +158,7 @@ export function createApp(deps: {
     doorsFolder: places.doorsFolder,
     supervisorBundle: places.supervisorBundle,
     nodeBinary: places.nodeBinary,
-    agents: () => deps.agents.list(),
+    agentsFolder: config.agentsFolder,
     limits: config.sandboxLimits,
     secret: config.nextAuthSecret,
     timers,

@@ -57,6 +57,8 @@ export async function startEngine(deps: {
     const operator = await bootstrap({ auth, configuredKey: config.bootstrapApiKey })
     const checkpointsFolder = join(config.home, 'checkpoints')
     await mkdir(checkpointsFolder, { recursive: true, mode: 0o700 })
+    const agents = createAgentStore({ folder: config.agentsFolder })
+    await agents.makeFolder()
     const app = createApp({
       config,
       database,
@@ -64,7 +66,7 @@ export async function startEngine(deps: {
       identity: createIdentity({ database, auth, ...config, logger }),
       driver: deps.driver,
       envelopes: await createEnvelopes({ privateKeyPem: config.envelopeKey }),
-      agents: createAgentStore({ folder: config.agentsFolder }),
+      agents,
       wantScriptedModel: deps.wantScriptedModel,
       gatewayFigures: deps.gatewayFigures,
       places: {

@@ -1,4 +1,4 @@
-/** The commands about this installation: up, down, doctor, agents. */
+/** The commands about this installation: up, down, doctor. */
 import type { Command } from 'commander'
 import { CliError } from '../cliError.ts'
 import { color, createTerminal } from '../terminal.ts'
@@ -55,31 +55,6 @@ export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): voi
         if (remedy) out.result(`  ${' '.repeat(10)} ${color('dim', `→ ${remedy}`)}\n`)
       }
       if (findings.some(({ state }) => state === 'missing')) process.exitCode = 1
-    })
-
-  const agents = program.command('agents').description('the agents of this installation')
-  agents
-    .command('ls', { isDefault: true })
-    .description('installed agents')
-    .action(async () => {
-      const { agentCatalog, createAgentStore, readConfig } = await server()
-      const config = await readConfig(env)
-      const installed = await createAgentStore({ folder: config.agentsFolder }).list()
-      const out = terminal()
-      if (out.json) return out.result(`${JSON.stringify(installed, null, 2)}\n`)
-      for (const { name, version } of installed) out.result(`${name}@${version}\n`)
-      const others = Object.keys(agentCatalog).filter((name) => !installed.some((agent) => agent.name === name))
-      if (others.length > 0) out.note(color('dim', `can be added: ${others.join(', ')}`))
-    })
-  agents
-    .command('add')
-    .description('install an agent from npm')
-    .argument('<name[@version]>')
-    .action(async (reference: string) => {
-      const { createAgentStore, readConfig } = await server()
-      const config = await readConfig(env)
-      const agent = await createAgentStore({ folder: config.agentsFolder }).install(reference)
-      terminal().result(`${agent.name}@${agent.version}\n`)
     })
 }
 

@@ -10,6 +10,22 @@ export function parseAgentReference(text: string, catalog: AgentCatalog): AgentR
   return { name, version: version ?? catalogEntry(name, catalog).defaultVersion }
 }
 
+/** As Semantic Versioning orders them: 1.9.0 is older than 1.10.0, and a release candidate than its release. */
+export function byNameAndVersion(one: AgentReference, other: AgentReference): number {
+  if (one.name !== other.name) return one.name < other.name ? -1 : 1
+  const [release, candidate] = split(one.version)
+  const [otherRelease, otherCandidate] = split(other.version)
+  const natural = (a: string, b: string) => a.localeCompare(b, 'en', { numeric: true })
+  if (release !== otherRelease) return natural(release, otherRelease)
+  if (candidate === '' || otherCandidate === '') return Number(candidate === '') - Number(otherCandidate === '')
+  return natural(candidate, otherCandidate)
+}
+
+function split(version: string): [release: string, candidate: string] {
+  const dash = version.indexOf('-')
+  return dash === -1 ? [version, ''] : [version.slice(0, dash), version.slice(dash + 1)]
+}
+
 export function catalogEntry(name: string, catalog: AgentCatalog): AgentEntry {
   const entry = Object.hasOwn(catalog, name) ? catalog[name] : undefined
   if (entry) return entry

@@ -85,6 +85,28 @@ test('what a killed install left is removed after an hour, and never taken for a
   expect(await readdir(folder)).toEqual(['.installing-at-work', 'esbuild@0.28.2'])
 })
 
+test('a removed agent is gone at once, and can be installed again', async () => {
+  const store = createAgentStore({ folder, catalog })
+  const agent = await store.install('esbuild')
+  expect(await store.remove(agent)).toBe(true)
+  expect(await store.list()).toEqual([])
+  expect(await readdir(folder)).toEqual([])
+  expect(await store.remove(agent)).toBe(false)
+})
+
+test('of several versions the newest is listed last', async () => {
+  const store = createAgentStore({ folder, catalog })
+  const versions = ['1.10.0', '1.9.0', '1.10.0-rc.2', '1.10.0-rc.10', '0.100.0']
+  for (const version of versions) {
+    await mkdir(join(folder, `a@${version}`))
+    const record = { name: 'a', version, kind: 'acp', wire: 'anthropic', bin: 'a' }
+    await writeFile(join(folder, `a@${version}`, 'agent.json'), JSON.stringify(record))
+  }
+  expect((await store.list()).map(({ version }) => version)).toEqual([
+    ...['0.100.0', '1.9.0', '1.10.0-rc.2', '1.10.0-rc.10', '1.10.0'],
+  ])
+})
+
 test('a reference that is no name or exact version is refused before anything is done', async () => {
   const store = createAgentStore({ folder, catalog })
   await expect(store.install('esbuild@latest')).rejects.toThrow('names no agent')

@@ -5,17 +5,18 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { type AgentCatalog, agentCatalog, agentKinds, agentWires } from './catalog.ts'
-import { type AgentReference, catalogEntry, parseAgentReference } from './reference.ts'
+import { type AgentReference, byNameAndVersion, catalogEntry, parseAgentReference } from './reference.ts'
 import { unpackAgent } from './unpack.ts'
 
 const run = promisify(execFile)
 
 const unfinishedPrefix = '.installing-'
+const removedPrefix = '.removing-'
 const abandonedAfterMs = 60 * 60_000
 
 /** `agent.json`, beside `node_modules`: whatever a later Corral's catalog says, this agent stays what it is. */
@@ -38,7 +39,12 @@ export type AgentStore = {
   install(reference: string): Promise<InstalledAgent>
   /** `undefined` when it is not installed; throws when the catalog does not know the name. */
   find(reference: string): Promise<InstalledAgent | undefined>
+  /** By name, and of one name the newest last. */
   list(): Promise<InstalledAgent[]>
+  /** False when it was not installed. Sessions that were made with it are refused until it is installed again. */
+  remove(reference: AgentReference): Promise<boolean>
+  /** The store itself is there, and may be entered by every user: sandboxes see all of it. */
+  makeFolder(): Promise<void>
 }
 
 export function createAgentStore({
@@ -56,9 +62,16 @@ export function createAgentStore({
     return { ...recordSchema.parse(JSON.parse(await readFile(recordPath, 'utf8'))), folder: agentFolder }
   }
 
+  async function makeFolder(): Promise<void> {
+    await mkdir(folder, { recursive: true })
+    const { mode } = await stat(folder)
+    // Our umask may be strict.
+    if ((mode & 0o055) !== 0o055) await chmod(folder, mode | 0o055)
+  }
+
   async function add(reference: AgentReference): Promise<InstalledAgent> {
     const entry = catalogEntry(reference.name, catalog)
-    await mkdir(folder, { recursive: true })
+    await makeFolder()
     await removeAbandoned(folder)
     const unfinished = await mkdtemp(join(folder, unfinishedPrefix))
     try {
@@ -89,17 +102,28 @@ export function createAgentStore({
 
     async list() {
       if (!existsSync(folder)) return []
-      const entries = (await readdir(folder)).filter((entry) => !entry.startsWith(unfinishedPrefix)).sort()
+      const entries = (await readdir(folder)).filter((entry) => !entry.startsWith('.'))
       const agents = await Promise.all(entries.map((entry) => read(join(folder, entry))))
-      return agents.filter((agent) => agent !== undefined)
+      return agents.filter((agent) => agent !== undefined).sort(byNameAndVersion)
     },
+
+    /** Moved away first: an agent is there whole or not at all. */
+    async remove(reference) {
+      if (!(await read(folderOf(reference)))) return false
+      const removed = await mkdtemp(join(folder, removedPrefix))
+      await rename(folderOf(reference), join(removed, 'agent'))
+      await rm(removed, { recursive: true })
+      return true
+    },
+
+    makeFolder,
   }
 }
 
-/** What a killed install left behind. One that may still be at work is younger. */
+/** What a killed install or removal left behind. One that may still be at work is younger. */
 async function removeAbandoned(folder: string): Promise<void> {
   for (const entry of await readdir(folder)) {
-    if (!entry.startsWith(unfinishedPrefix)) continue
+    if (!entry.startsWith(unfinishedPrefix) && !entry.startsWith(removedPrefix)) continue
     const path = join(folder, entry)
     const { mtimeMs } = await stat(path)
     if (mtimeMs < Date.now() - abandonedAfterMs) await rm(path, { recursive: true, force: true })

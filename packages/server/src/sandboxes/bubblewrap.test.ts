@@ -153,10 +153,10 @@ describe.runIf(check.works)('with bubblewrap', () => {
     test('is refused in the words of the program that failed, leaves nothing behind, and can be tried again', async () => {
       const { home, driver, newSpec, start } = world()
       const spec = newSpec()
-      const agents = [{ name: 'missing', version: '1.0.0', folder: join(home, 'missing') }]
-      await expect(driver.start({ ...spec, agents })).rejects.toMatchObject({
+      const agentsFolder = join(home, 'missing')
+      await expect(driver.start({ ...spec, agentsFolder })).rejects.toMatchObject({
         problem: 'start_failed',
-        message: expect.stringContaining(join(home, 'missing')),
+        message: expect.stringContaining(agentsFolder),
       })
       expect(await driver.list()).toEqual([])
       expect(await (await start(spec)).hello()).toMatchObject({ incarnation: 1 })

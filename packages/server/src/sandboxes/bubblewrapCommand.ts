@@ -5,7 +5,6 @@ import { asHostUser, type HostBind, hostBindRoot } from '../host/hostUser.ts'
 import type { SandboxGroup } from './cgroups/cgroups.ts'
 import type { SandboxSpec } from './driver.ts'
 import {
-  agentFolder,
   hiddenKernelPaths,
   initPath,
   inside,
@@ -107,7 +106,7 @@ function bubblewrapCommand(mark: string, spec: SandboxSpec, group: SandboxGroup 
     ...readOnly(spec.supervisorBundle, inside.supervisor),
     ...readOnly(spec.nodeBinary, inside.node),
     ...['--symlink', inside.node, `${inside.programs}/node`],
-    ...spec.agents.flatMap((agent) => readOnly(agent.folder, agentFolder(agent))),
+    ...readOnly(spec.agentsFolder, inside.agents),
     ...(group?.killCount ? readOnly(group.killCount, inside.memoryKills) : []),
     ...['--ro-bind', `${ours}/init.sh`, init],
     ...['--remount-ro', '/', '--chdir', '/'],

@@ -33,16 +33,14 @@ export type SandboxSpec = {
   /** The supervisor, one file. */
   supervisorBundle: string
   nodeBinary: string
-  agents: SandboxAgent[]
+  /** The store of installed agents on this host; all of it appears read-only inside, also what is added later. */
+  agentsFolder: string
   /** Proves to the server that the link is this boot's. Goes into the boot file and nowhere else. */
   linkToken: string
   /** The host user that the sandbox runs under (`newHostUser`); without, the server's own. */
   hostUser?: number
   limits: SandboxLimits
 }
-
-/** An installed agent: its folder on this host appears read-only at `agentFolder` inside. */
-export type SandboxAgent = { name: string; version: string; folder: string }
 
 export type SandboxLimits = {
   /** `/tmp` is memory, too, and may have half of it, `/dev/shm` an eighth. */

@@ -15,7 +15,7 @@ import { newHostUser } from '../host/newHostUser.ts'
 import { removeTree } from '../host/removeTree.ts'
 import type { Links } from '../supervisors/links.ts'
 import { decideSandbox, type SandboxFacts } from './decide.ts'
-import type { Driver, SandboxAgent, SandboxLimits } from './driver.ts'
+import type { Driver, SandboxLimits } from './driver.ts'
 import { sandboxFolder } from './layout.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { linkToken, linkTokenHash } from './linkToken.ts'
@@ -50,7 +50,7 @@ export type FleetDependencies = {
   doorsFolder: string
   supervisorBundle: string
   nodeBinary: string
-  agents(): Promise<SandboxAgent[]>
+  agentsFolder: string
   limits: SandboxLimits
   /** Link tokens are derived from it, so that a start that is repeated gives the same token. */
   secret: string

@@ -36,6 +36,7 @@ export const inside = {
   gatewayUrl: 'http://127.0.0.1:4100',
   /** Where it lets them reach the web. */
   webProxy: '127.0.0.1:3128',
+  agents: '/opt/agents',
   supervisor: '/corral/supervisor.mjs',
   node: '/corral/node',
   /** First in `PATH`: holds `node`. */
@@ -82,7 +83,7 @@ export const readOnlyKernelPaths = [
 
 /** The folder of an agent inside a sandbox. */
 export function agentFolder({ name, version }: { name: string; version: string }): string {
-  return `/opt/agents/${safeName(name)}@${safeName(version)}`
+  return `${inside.agents}/${safeName(name)}@${safeName(version)}`
 }
 
 const initRoot = '/corral/init'

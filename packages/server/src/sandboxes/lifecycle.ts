@@ -59,7 +59,7 @@ export function createLifecycle(deps: FleetDependencies) {
         doorsFolder: deps.doorsFolder,
         supervisorBundle: deps.supervisorBundle,
         nodeBinary: deps.nodeBinary,
-        agents: await deps.agents(),
+        agentsFolder: deps.agentsFolder,
         linkToken: linkToken(deps.secret, bootId),
         ...(row.hostUser === null ? {} : { hostUser: row.hostUser }),
         limits: deps.limits,

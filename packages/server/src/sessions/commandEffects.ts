@@ -8,11 +8,11 @@ import { execution, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import { CommandRefused } from '../supervisors/link.ts'
 import { takeAgentStart } from './agentStarts.ts'
+import { CannotRun, orCannotRun } from './cannotRun.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
 import { failPreparation } from './endingEffects.ts'
-import { InvalidConfiguration, orInvalid } from './openedConfiguration.ts'
 
 export async function prepareWorkspace(
   deps: EffectDependencies,
@@ -41,8 +41,8 @@ export async function prepareWorkspace(
     'session.prepare',
     async () => {
       const first = !(await hasEnded(database.orm, look.session.id))
-      const params = await orInvalid(() => commands.prepare(look, attempt, { first }))
-      if (params instanceof InvalidConfiguration) {
+      const params = await orCannotRun(() => commands.prepare(look, attempt, { first }))
+      if (params instanceof CannotRun) {
         return failPreparation(deps, at, params.failure)
       }
       return link.call('session.prepare', params, timers.commandMs)
@@ -114,8 +114,8 @@ export async function warmAgent(deps: EffectDependencies, at: EffectScope) {
   await at.send(
     'session.warm',
     async () => {
-      const params = await orInvalid(() => commands.warm(look))
-      if (params instanceof InvalidConfiguration) return giveUp()
+      const params = await orCannotRun(() => commands.warm(look))
+      if (params instanceof CannotRun) return giveUp()
       if (!(await isTaken(link.call('session.warm', params, timers.commandMs)))) await giveUp()
     },
     () => at.sendAgain(workspace, space),

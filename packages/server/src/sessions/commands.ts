@@ -49,6 +49,7 @@ export function createCommands(deps: {
   checkpointOf(id: SessionId): Promise<Checkpoint | null>
   /** What people have allowed for good in a session. */
   alwaysAllowed(id: SessionId): Promise<ExecuteParams['alwaysAllowed']>
+  /** Throws `CannotRun` when it is not installed any more. */
   agent(kind: string, version: string): Promise<AgentInSandbox>
   wireOf(model: string): ExecuteParams['model']['wire']
   author: { name: string; email: string }
@@ -101,6 +102,8 @@ export function createCommands(deps: {
       const { session } = look
       const { configuration } = session
       const secrets = await deps.secretsOf(look)
+      // Better said before a repository is cloned.
+      await deps.agent(session.agentKind, session.agentVersion)
       const { workspacePath, home } = placesOf(session)
       const token = await deps.gatewayToken(look)
       return {

@@ -6,10 +6,10 @@ import { and, eq, sql } from 'drizzle-orm'
 import { execution, sandbox, workspace } from '../database/schema.ts'
 import { CommandRefused } from '../supervisors/link.ts'
 import { takeAgentStart } from './agentStarts.ts'
+import { CannotRun, orCannotRun } from './cannotRun.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
-import { InvalidConfiguration, orInvalid } from './openedConfiguration.ts'
 import { type Ending, settle } from './settle.ts'
 import { statusEvent } from './statusEvent.ts'
 import { warmingUntil } from './warmth.ts'
@@ -61,8 +61,8 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
   })
   if (!row) return
   try {
-    const params = await orInvalid(() => commands.execute(look, row))
-    if (params instanceof InvalidConfiguration) {
+    const params = await orCannotRun(() => commands.execute(look, row))
+    if (params instanceof CannotRun) {
       return await endDelivered(deps, at, row, { state: 'failed', ...params.failure })
     }
     await link.call('session.execute', params, timers.commandMs)

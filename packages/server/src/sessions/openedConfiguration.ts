@@ -6,6 +6,7 @@
 import type { SecretEnvelope, SessionId } from '@corral/protocol'
 import type { NewEvent } from '../log/types.ts'
 import { SealBroken } from '../secrets/sealing.ts'
+import { CannotRun } from './cannotRun.ts'
 import type { SecretConfiguration } from './sealedConfiguration.ts'
 import { secretValues } from './secretValues.ts'
 import { statusEvent } from './statusEvent.ts'
@@ -17,24 +18,10 @@ export type OpenedConfiguration = Omit<SecretConfiguration, 'encryptedSecrets'> 
   unredacted: { name: string; why: string }[]
 }
 
-/** The execution ends with `invalid_configuration`; the session stays usable. */
-export class InvalidConfiguration extends Error {
-  readonly failure: { reason: 'invalid_configuration'; message: string; details: { name?: string; cause: string } }
-
+export class InvalidConfiguration extends CannotRun {
   constructor(message: string, details: { name?: string; cause: string }) {
-    super(message)
+    super({ reason: 'invalid_configuration', message, details })
     this.name = 'InvalidConfiguration'
-    this.failure = { reason: 'invalid_configuration', message, details }
-  }
-}
-
-/** What `run` gives, or why the configuration does not allow it. */
-export async function orInvalid<T>(run: () => Promise<T>): Promise<T | InvalidConfiguration> {
-  try {
-    return await run()
-  } catch (error) {
-    if (error instanceof InvalidConfiguration) return error
-    throw error
   }
 }
 

@@ -47,6 +47,12 @@ export function isolationTests(world: () => World): void {
     expect(Number(await guest.read('sh', '-c', 'ls /etc/ssl/certs | wc -l'))).toBeGreaterThan(0)
   })
 
+  test('an agent that was added since is there, and none can be changed', async () => {
+    world().addAgent('later@2.0.0', 'I came later')
+    expect(await guest.read('sh', '/opt/agents/later@2.0.0/agent.sh')).toBe('I came later')
+    expect(await guest.run('mkdir', '/opt/agents/mine@1.0.0')).not.toMatchObject({ code: 0 })
+  })
+
   test('it writes to its workspace, home, state and temporary folders, and nowhere else', async () => {
     for (const folder of ['/workspace', '/home', '/corral/state', '/tmp', '/var/tmp', '/dev/shm']) {
       await guest.read('touch', `${folder}/written`)

@@ -27,13 +27,18 @@ export async function makeWorld(settings: DriverSettings) {
   const driverOf = (folder: string) => driverNamed(settings.sandboxDriver, configOf(folder))
   const home = mkdtempSync(join(tmpdir(), 'corral-'))
   chmodSync(home, 0o700)
-  const [dataFolder, doorsFolder, agent] = [join(home, 'data'), join(home, 'doors'), join(home, 'agent')]
-  for (const folder of [dataFolder, doorsFolder, agent]) mkdirSync(folder)
-  writeFileSync(join(agent, 'agent.sh'), 'echo I am the agent\n')
+  const [dataFolder, doorsFolder, agentsFolder] = [join(home, 'data'), join(home, 'doors'), join(home, 'agents')]
+  for (const folder of [dataFolder, doorsFolder, agentsFolder]) mkdirSync(folder)
+  addAgent('sample@1.2.3', 'I am the agent')
   const serverDoor = join(doorsFolder, 'server.sock')
   const driver = driverOf(dataFolder)
   const processes: ChildProcess[] = []
   let door = await openDoor(serverDoor)
+
+  function addAgent(name: string, says: string): void {
+    mkdirSync(join(agentsFolder, name))
+    writeFileSync(join(agentsFolder, name, 'agent.sh'), `echo ${says}\n`)
+  }
 
   function newSpec(): SandboxSpec {
     const sandboxId = newSandboxId()
@@ -41,7 +46,7 @@ export async function makeWorld(settings: DriverSettings) {
     return {
       ...{ sandboxId, bootId: newBootId(), folder: sandboxFolder(dataFolder, sandboxId), doorsFolder, linkToken },
       ...{ supervisorBundle: fileOf('./supervisor.mjs'), nodeBinary: process.execPath },
-      agents: [{ name: 'sample', version: '1.2.3', folder: agent }],
+      agentsFolder,
       ...(hostUser === undefined ? {} : { hostUser }),
       limits: { memoryBytes: 160 * MiB, processes: 100, diskBytes: 32 * MiB, cpus: null, cgroups: true },
     }
@@ -66,6 +71,7 @@ export async function makeWorld(settings: DriverSettings) {
     doorsFolder,
     driver,
     driverOf,
+    addAgent,
     newSpec,
     guestOf,
     start: async (spec = newSpec()) => guestOf(spec, await driver.start(spec)),

@@ -5,7 +5,6 @@ import type { ContainerCreateOptions } from 'dockerode'
 import { kernelMemoryBytes } from '../cgroups/settings.ts'
 import type { SandboxSpec } from '../driver.ts'
 import {
-  agentFolder,
   hiddenKernelPaths,
   inside,
   madeUpFiles,
@@ -85,7 +84,7 @@ export function containerOf(options: {
         readOnly(spec.supervisorBundle, inside.supervisor),
         readOnly(spec.nodeBinary, inside.node),
         readOnly(spec.nodeBinary, `${inside.programs}/node`),
-        ...spec.agents.map((agent) => readOnly(agent.folder, agentFolder(agent))),
+        readOnly(spec.agentsFolder, inside.agents),
         ...madeUpFiles.map((name) => readOnly(`${sources.inside}/etc/${name}`, `/etc/${name}`)),
         readOnly(sources.passwd, '/etc/passwd'),
         readOnly(sources.group, '/etc/group'),
