@@ -27,6 +27,10 @@ export const stepNames = [
 ] as const
 export type StepName = (typeof stepNames)[number]
 
+/** Of what the sandbox has reached its limit; whoever took most of it was ended. */
+export const limitReasons = ['out_of_memory', 'too_many_processes', 'disk_full'] as const
+export type LimitReason = (typeof limitReasons)[number]
+
 export const statusDataSchema = z.looseObject({
   message: z.string().max(2000),
   step: z.enum(stepNames).optional(),
@@ -38,6 +42,7 @@ export const statusDataSchema = z.looseObject({
   /** By the monotonic clock of the machine on which the step ran. */
   durationMs: z.number().nonnegative().optional(),
   level: z.enum(['info', 'warning']).optional(),
+  reason: z.enum(limitReasons).optional(),
 })
 export type StatusData = z.infer<typeof statusDataSchema>
 

@@ -14,13 +14,20 @@ const environment = Object.fromEntries(
     value === undefined || notForPrograms.test(name) ? [] : [[name, value]],
   ),
 )
+const stateDir = process.env.CORRAL_STATE_DIR ?? '/corral/state'
 const log = createLog((line) => process.stderr.write(line))
 
 const supervisor = await startSupervisor({
-  stateDir: process.env.CORRAL_STATE_DIR ?? '/corral/state',
+  stateDir,
   environment: { TERM: 'dumb', ...environment },
   gatewayDoorPort: 4100,
   webDoorPort: 3128,
+  bounds: {
+    alone: true,
+    folders: ['/workspace', '/home', stateDir],
+    temporaryFolders: ['/tmp', '/dev/shm'],
+    memoryKillsFile: '/corral/memory-kills',
+  },
   log,
 })
 process.on('SIGTERM', () => void supervisor.stop())

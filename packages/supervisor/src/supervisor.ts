@@ -14,6 +14,7 @@ import { errorText } from './host/errorCode.ts'
 import type { Log } from './host/log.ts'
 import { checkpointMark, endProcesses, sessionMark } from './host/processes.ts'
 import { readJson } from './host/readJson.ts'
+import { type WatchOptions, watchLimits } from './limits/watch.ts'
 import { nextIncarnation } from './link/incarnation.ts'
 import { createLink } from './link/link.ts'
 import { type LinkTimers, linkTimers } from './link/timers.ts'
@@ -35,6 +36,8 @@ export type SupervisorOptions = {
   /** 0 takes a free one. */
   gatewayDoorPort: number
   webDoorPort: number
+  /** What of the machine is this sandbox's. */
+  bounds: Pick<WatchOptions, 'alone' | 'folders' | 'temporaryFolders' | 'memoryKillsFile'>
   linkTimers?: LinkTimers
   agentTimers?: AgentTimers
   log: Log
@@ -90,6 +93,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       session: id,
       environment,
       gatewayOrigin: door.origin,
+      diedOfMemory: () => watch.diedOfMemory(id),
       timers: options.agentTimers ?? agentTimers,
       log,
     })
@@ -117,12 +121,27 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       spool: (id) => sessions.find(id)?.spool,
     },
   })
+  const watch = watchLimits({
+    limits: boot.limits,
+    ...options.bounds,
+    environment: options.environment,
+    busy: () => sessions.concerned(null).length > 0,
+    tell(id, message, reason) {
+      log('warn', message, { session: id, reason })
+      for (const session of sessions.concerned(id)) session.tell(message, reason)
+    },
+    failDiskFull(id) {
+      for (const session of sessions.concerned(id)) session.failDiskFull()
+    },
+    log,
+  })
   const sweeping = setInterval(() => sessions.sweep(), sweepMs)
   log('info', 'supervisor started', { sandboxId: boot.sandboxId, incarnation, sessions: recorded.length })
 
   async function live(): Promise<'fenced' | 'closed'> {
     const end = await link.run()
     clearInterval(sweeping)
+    watch.close()
     door.close()
     webDoor.close()
     await sessions.stop()

@@ -14,6 +14,7 @@ import {
   type Fallback,
   type FinalizeParams,
   type Hello,
+  type LimitReason,
   type PrepareParams,
   type SessionId,
   type WarmParams,
@@ -57,8 +58,12 @@ export type Session = {
   diff(): Promise<WorkspaceDiff | null>
   /** The server can be reached again. */
   connected(): void
-  /** Puts a word of the gateway's into the session's log. */
-  tell(message: string): void
+  /** Puts a word of the gateway's, or of the sandbox's limits, into the session's log. */
+  tell(message: string, reason?: LimitReason): void
+  /** Whether anything is under way. */
+  busy(): boolean
+  /** The running execution ends, since there is no room on the disk. */
+  failDiskFull(): void
   /** Ends everything of the session that runs. */
   stop(): Promise<void>
   /** Ends what runs, and forgets the session. */
@@ -107,11 +112,13 @@ export function createSession(options: {
   const execution = createExecution({ context, agent, journal, reserve, ended: checkpointing.changed })
   const finalization = createFinalization({ context, ended: checkpointing.changed })
 
+  const tasks = () => [preparation, warmUp, execution, finalization].flatMap((part) => part.running() ?? [])
+
   /** Nothing of it runs afterwards but what brings its work to the server. */
   async function end(): Promise<void> {
-    const tasks = [preparation, warmUp, execution, finalization].flatMap((part) => part.running() ?? [])
-    for (const { abort } of tasks) abort.abort('sandbox_stopped')
-    await Promise.all(tasks.map(({ done }) => done))
+    const running = tasks()
+    for (const { abort } of running) abort.abort('sandbox_stopped')
+    await Promise.all(running.map(({ done }) => done))
     await agent.stop()
   }
 
@@ -166,10 +173,12 @@ export function createSession(options: {
       const workspace = preparedWorkspace(context)
       return workspace ? readDiff(workspace.git, workspace.workspacePath, workspace.base) : null
     },
-    tell(message) {
+    tell(message, reason) {
       const executionId = record.value.running?.executionId
-      context.emit({ type: 'status', executionId, data: { message, level: 'warning' } })
+      context.emit({ type: 'status', executionId, data: { message, level: 'warning', reason } })
     },
+    busy: () => tasks().length > 0,
+    failDiskFull: () => execution.running()?.abort.abort('disk_full'),
     connected: checkpointing.connected,
     async stop() {
       await end()

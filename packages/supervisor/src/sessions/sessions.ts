@@ -21,6 +21,8 @@ export type Sessions = {
   welcome(welcome: Welcome): SessionId[]
   command(method: string, params: unknown): unknown
   find(id: SessionId): Session | undefined
+  /** That session; without a name, all that work. */
+  concerned(id: SessionId | null): Session[]
   fellBack(token: string, fallback: Fallback): void
   /** What the only session here shows to the gateway; null where there are several, or where it has none yet. */
   onlyToken(): string | null
@@ -122,6 +124,8 @@ export function createSessions(options: {
       return commands[method](params)
     },
     find: (id) => sessions.get(id),
+    concerned: (id) =>
+      id ? [sessions.get(id) ?? []].flat() : [...sessions.values()].filter((session) => session.busy()),
     fellBack(token, fallback) {
       for (const session of sessions.values()) session.fellBack(token, fallback)
     },

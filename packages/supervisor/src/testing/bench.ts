@@ -9,6 +9,7 @@ import type { AgentTimers } from '../agents/timers.ts'
 import { createLog } from '../host/log.ts'
 import { endProcesses, sessionMark } from '../host/processes.ts'
 import { type Supervisor, startSupervisor } from '../supervisor.ts'
+import { boundsIn } from './bounds.ts'
 import { type LinkServer, startLinkServer } from './linkServer.ts'
 import { shortLinkTimers } from './shortTimers.ts'
 
@@ -62,6 +63,7 @@ export async function createBench(options: { gatewaySocket?: string; agentTimers
         environment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8', TERM: 'dumb' },
         gatewayDoorPort: 0,
         webDoorPort: 0,
+        bounds: boundsIn(root),
         linkTimers: shortLinkTimers,
         agentTimers: options.agentTimers,
         log: createLog((line) => log.push(line)),

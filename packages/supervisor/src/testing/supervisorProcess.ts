@@ -2,6 +2,7 @@
 import { exitFenced } from '../exitCodes.ts'
 import { createLog } from '../host/log.ts'
 import { startSupervisor } from '../supervisor.ts'
+import { boundsIn } from './bounds.ts'
 import { shortLinkTimers } from './shortTimers.ts'
 
 const [stateDir = ''] = process.argv.slice(2)
@@ -10,6 +11,7 @@ const supervisor = await startSupervisor({
   environment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8', TERM: 'dumb' },
   gatewayDoorPort: 0,
   webDoorPort: 0,
+  bounds: boundsIn(stateDir),
   linkTimers: shortLinkTimers,
   log: createLog((line) => process.stderr.write(line)),
 })

@@ -21,6 +21,8 @@ export type OpencodeAgentOptions = {
   session: SessionId
   environment: SessionEnvironment
   gatewayOrigin: string
+  /** Whether the agent, which has just died, did so for want of memory. */
+  diedOfMemory(): boolean
   timers: AgentTimers
   log: Log
 }
@@ -122,8 +124,10 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         const end = await play(conversation, params, sink, watch, signal)
         if (end !== 'gone') return end
         log('warn', 'the agent died in the middle of a turn', { session, lastWords: await conversation.server.ended })
+        const starved = options.diedOfMemory()
         await revive(conversation, params, signal)
         if (signal.aborted) return { result: 'stopped' }
+        if (starved) return outOfMemory
         return { result: 'failed', reason: 'agent_restarted', message: 'The agent ended in the middle of the work.' }
       } catch (error) {
         await agent.stop()
@@ -132,6 +136,7 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
           return { result: 'failed', reason: 'invalid_configuration', message: error.message }
         const lastWords = error instanceof AgentUnavailable ? error.lastWords : undefined
         log('warn', 'a turn could not begin', { session, error: errorText(error), lastWords })
+        if (options.diedOfMemory()) return outOfMemory
         return error instanceof AgentRefused
           ? { result: 'failed', reason: 'agent_error', message: error.message }
           : { result: 'failed', reason: 'agent_unavailable', message: 'The agent could not be started.' }
@@ -147,3 +152,9 @@ const withTools = <P extends WarmParams>(given: P): P => ({
   ...given,
   permissions: withMcpTools(given.permissions, given.mcpServers),
 })
+
+const outOfMemory = {
+  result: 'failed',
+  reason: 'out_of_memory',
+  message: 'The sandbox ran out of memory, and the agent ended for it.',
+} as const
