@@ -83,6 +83,18 @@ describe('OpenCode', () => {
     const seventh = await ask('play: say "still here"')
     expect((await end(seventh)).data).toMatchObject({ result: 'completed' })
     expect(textOf(of(seventh))).toEqual(['still here'])
+
+    // Ended by the kernel for want of memory: that is the reason, and the next message works.
+    const eighth = await ask('play: say "before " | gate starve | say "after"')
+    await control.waitAtGate('starve', boundMs)
+    writeFileSync(join(bench.root, 'memory-kills'), 'oom_kill 1\n')
+    await killAgent(bench)
+    expect((await end(eighth)).data).toMatchObject({ result: 'failed', reason: 'out_of_memory', begun: true })
+    expect(of(eighth)).toContainEqual(
+      expect.objectContaining({ type: 'status', data: expect.objectContaining({ reason: 'out_of_memory' }) }),
+    )
+    const ninth = await ask('play: say "fed again"')
+    expect((await end(ninth)).data).toMatchObject({ result: 'completed' })
   })
 
   it('goes on after its supervisor was killed in the middle of a turn', { timeout: 300_000 }, async (context) => {
