@@ -160,6 +160,7 @@ export function createApp(deps: {
     nodeBinary: places.nodeBinary,
     agentsFolder: config.agentsFolder,
     limits: config.sandboxLimits,
+    startsAtOnce: 2 * availableParallelism(),
     secret: config.nextAuthSecret,
     timers,
     logger,

@@ -30,6 +30,8 @@ export const defaultTimers = {
   accessCheckMs: 1_000,
   commandMs: 5_000,
   sandboxStartMs: 120_000,
+  /** How soon a sandbox that waits for its turn to start asks again. */
+  sandboxTurnMs: 250,
   /** A sandbox without a link is looked at this often. */
   sandboxInspectMs: 1_000,
   linkSilenceMs: 45_000,

@@ -42,9 +42,10 @@ export function decideSandbox(facts: SandboxFacts, now: Date, timers: Timers): S
     case 'stopping':
       return { do: 'stop', because: 'asked' }
     case 'starting': {
+      // Its time begins when it is spawned; until then it may have to wait for its turn.
+      if (!facts.spawned) return { do: 'spawn' }
       const leftMs = timers.sandboxStartMs - since(facts.startingSince)
       if (leftMs <= 0) return { do: 'stop', because: 'start_timeout' }
-      if (!facts.spawned) return { do: 'spawn' }
       if (inspectInMs <= 0) return { do: 'inspect' }
       return { do: 'wait', until: inMs(Math.min(leftMs, inspectInMs)) }
     }

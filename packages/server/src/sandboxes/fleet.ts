@@ -19,6 +19,7 @@ import type { Driver, SandboxLimits } from './driver.ts'
 import { sandboxFolder } from './layout.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { linkToken, linkTokenHash } from './linkToken.ts'
+import { createStartTurns } from './startTurns.ts'
 
 export type Fleet = {
   /** Makes the row of a sandbox that does not exist yet. */
@@ -52,6 +53,7 @@ export type FleetDependencies = {
   nodeBinary: string
   agentsFolder: string
   limits: SandboxLimits
+  startsAtOnce: number
   /** Link tokens are derived from it, so that a start that is repeated gives the same token. */
   secret: string
   timers: Timers
@@ -60,7 +62,8 @@ export type FleetDependencies = {
 
 export function createFleet(deps: FleetDependencies): Fleet {
   const { database, driver, links, timers, logger } = deps
-  const lifecycle = createLifecycle(deps)
+  const turns = createStartTurns({ atOnce: deps.startsAtOnce, now: () => performance.now() })
+  const lifecycle = createLifecycle({ ...deps, turns })
 
   async function factsOf(row: typeof sandbox.$inferSelect): Promise<SandboxFacts> {
     const link = links.of(row.id)
@@ -94,6 +97,8 @@ export function createFleet(deps: FleetDependencies): Fleet {
       claim.wakeNo = found.row.wakeNo
       const action = decideSandbox(await factsOf(found.row), found.now, timers)
       if (action.do === 'wait') return { until: action.until }
+      if (action.do === 'spawn' && !turns.take(found.row.id))
+        return { until: new Date(found.now.getTime() + timers.sandboxTurnMs) }
       if (action.do !== 'inspect') logger.info({ sandboxId: found.row.id, action }, 'sandbox')
       await lifecycle.act(action, claim, found.row)
       return 'again'

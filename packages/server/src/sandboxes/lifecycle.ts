@@ -13,11 +13,12 @@ import { type DriverRef, driverRefSchema } from './driver.ts'
 import type { FleetDependencies } from './fleet.ts'
 import { sandboxFolder } from './layout.ts'
 import { linkToken } from './linkToken.ts'
+import type { StartTurns } from './startTurns.ts'
 
 type Row = typeof sandbox.$inferSelect
 
-export function createLifecycle(deps: FleetDependencies) {
-  const { database, driver, links, timers, logger } = deps
+export function createLifecycle(deps: FleetDependencies & { turns: StartTurns }) {
+  const { database, driver, links, timers, logger, turns } = deps
   /** When the driver was last asked about a sandbox, monotonic. */
   const inspectedAt = new Map<SandboxId, number>()
   /** Spawned here and not connected yet: when, monotonic. */
@@ -77,7 +78,7 @@ export function createLifecycle(deps: FleetDependencies) {
       // The supervisor may have said hello already: its state is not ours to set here.
       await tx.orm
         .update(sandbox)
-        .set({ ref })
+        .set({ ref, startingSince: sql`now()` })
         .where(and(eq(sandbox.id, row.id), eq(sandbox.bootId, bootId)))
     })
   }
@@ -86,6 +87,7 @@ export function createLifecycle(deps: FleetDependencies) {
     const waited = connecting.get(id)
     if (!waited || links.of(id)?.bootId !== waited.bootId) return
     connecting.delete(id)
+    turns.end(id)
     const durationMs = performance.now() - waited.since
     await deps.report(
       id,
@@ -149,6 +151,7 @@ export function createLifecycle(deps: FleetDependencies) {
   ): Promise<void> {
     links.of(id)?.close(1000, 'the sandbox has stopped')
     connecting.delete(id)
+    turns.end(id)
     await change(claim, id, ['starting', 'ready', 'unreachable', 'stopping'], {
       state: 'stopped',
       ref: null,
