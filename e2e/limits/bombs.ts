@@ -32,8 +32,10 @@ export function bombs(more: { cgroups: boolean }): void {
     await corral?.end()
   })
 
-  const resultOf = (executionId: ExecutionId): Promise<MessageResult> =>
-    corral.corral.call.getMessageResult.query({ cloudAgentSessionId: session, executionId, waitMs: 60_000 })
+  async function resultOf(executionId: ExecutionId): Promise<MessageResult> {
+    await viewer.ended(executionId)
+    return corral.corral.call.getMessageResult.query({ cloudAgentSessionId: session, executionId })
+  }
 
   async function send(...steps: string[]) {
     const prompt = play(...steps)

@@ -5,7 +5,9 @@
  */
 import { join } from 'node:path'
 import { bootFileSchema, linkProtocol, type SessionId } from '@corral/protocol'
+import type { Agent } from './agents/agent.ts'
 import { createAgent } from './agents/byKind.ts'
+import { makeToolShell } from './agents/shell.ts'
 import { type AgentTimers, agentTimers } from './agents/timers.ts'
 import { createCheckpointStore } from './checkpoints/store.ts'
 import { openGatewayDoor } from './doors/gatewayDoor.ts'
@@ -64,6 +66,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   await Promise.all(recorded.flatMap((id) => [sessionMark(id), checkpointMark(id)].map(endProcesses)))
 
   const incarnation = nextIncarnation(stateDir)
+  const toolShell = makeToolShell(join(stateDir, 'shell'))
   const reserve = createReserve(join(stateDir, 'reserve'))
   reserve.take()
   const door = await openGatewayDoor({
@@ -93,12 +96,17 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       session: id,
       environment,
       gatewayOrigin: door.origin,
+      shell: toolShell,
       diedOfMemory: () => watch.diedOfMemory(id),
       timers: options.agentTimers ?? agentTimers,
       log,
     })
+    const run: Agent['run'] = async (...given) => {
+      watch.look()
+      return agent.run(...given).finally(() => watch.look())
+    }
     const scratch = join(stateDir, 'scratch', id)
-    const parts = { record, spool, journal, reserve, agent, environment, store, scratch }
+    const parts = { record, spool, journal, reserve, agent: { ...agent, run }, environment, store, scratch }
     return createSession({ ...parts, gatewayOrigin: door.origin, log })
   }
 
@@ -123,6 +131,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   })
   const watch = watchLimits({
     limits: boot.limits,
+    toolShell,
     ...options.bounds,
     environment: options.environment,
     busy: () => sessions.concerned(null).length > 0,

@@ -17,8 +17,11 @@ export type Entry = {
   program: string
   threads: number
   residentBytes: number
-  /** Agents are the supervisor's own children with their session's mark; everything else is a tool. */
-  role: 'agent' | 'tool'
+  /**
+   * Agents are the supervisor's own children with their session's mark, shells the programs of ours by which they start
+   * tools; everything else is a tool.
+   */
+  role: 'agent' | 'shell' | 'tool'
 }
 
 const pageBytes = 4096
@@ -27,13 +30,20 @@ export const nameOf = ({ pid, startTicks }: Entry): string => `${pid}:${startTic
 
 /**
  * @param alone whether every process that can be seen is of this sandbox; otherwise only those that descend from this one.
+ * @param toolShell the program that only agents start, and only for their tools' shells.
  */
-export function readTable({ alone }: { alone: boolean }): Entry[] {
+export function readTable({ alone, toolShell }: { alone: boolean; toolShell: string }): Entry[] {
   const found = readdirSync('/proc').flatMap((name) => {
     const pid = Number(name)
     return Number.isInteger(pid) && pid > 1 && pid !== process.pid ? (readEntry(pid) ?? []) : []
   })
-  return alone ? found : descendants(found)
+  const ours = alone ? found : descendants(found)
+  const agents = new Set(ours.flatMap(({ pid, role }) => (role === 'agent' ? [pid] : [])))
+  return ours.map((entry) =>
+    agents.has(entry.parent) && readIfThere(`${entry.pid}/cmdline`).split('\0')[1] === toolShell
+      ? { ...entry, role: 'shell' }
+      : entry,
+  )
 }
 
 /** proc_pid_stat(5): the program's name stands in brackets and may itself hold spaces and brackets. */

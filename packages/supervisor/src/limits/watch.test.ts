@@ -10,6 +10,7 @@ import { type Watch, type WatchOptions, watchLimits } from './watch.ts'
 
 const MiB = 1024 ** 2
 const session = newSessionId()
+const outside = { alone: false, toolShell: '/no/shell' }
 let folder: string
 let told: { session: string | null; message: string; reason: string }[]
 let watch: Watch
@@ -27,7 +28,7 @@ afterEach(() => {
 
 /** Beside what the tests themselves need. */
 function limits(own: Partial<WatchOptions['limits']>, change: Partial<WatchOptions> = {}) {
-  const already = readTable({ alone: false })
+  const already = readTable(outside)
   const bytes = already.reduce((sum, { residentBytes }) => sum + residentBytes, 0)
   const threads = already.reduce((sum, entry) => sum + entry.threads, 0)
   watch = watchLimits({
@@ -36,7 +37,7 @@ function limits(own: Partial<WatchOptions['limits']>, change: Partial<WatchOptio
       processes: threads + (own.processes ?? 100_000),
       diskBytes: own.diskBytes ?? 1024 ** 4,
     },
-    ...{ alone: false, folders: [folder], temporaryFolders: [], memoryKillsFile: join(folder, 'kills') },
+    ...{ ...outside, folders: [folder], temporaryFolders: [], memoryKillsFile: join(folder, 'kills') },
     environment: { PATH: '/usr/bin:/bin' },
     busy: () => true,
     tell: (whose, message, reason) => told.push({ session: whose, message, reason }),
@@ -111,7 +112,7 @@ test('who multiplies without end is ended as a whole, and a neighbor is not', as
   const neighbor = start('sleep 30')
   const bomb = start('f() { f | f & }; for i in $(seq 400); do sleep 30 & done; wait')
   expect(await bomb.end).toBe('SIGKILL')
-  await expect.poll(() => readTable({ alone: false }).filter(({ program }) => program === 'sleep').length).toBe(1)
+  await expect.poll(() => readTable(outside).filter(({ program }) => program === 'sleep').length).toBe(1)
   expect(neighbor.child.exitCode).toBeNull()
   expect(told).toEqual([{ session, message: expect.stringContaining('limit of'), reason: 'too_many_processes' }])
 })

@@ -13,12 +13,15 @@ import { chooseByMemory, chooseByNumber, type Victims } from './choose.ts'
 import { createDiskMeter, type DiskPressure, type Writer } from './disk.ts'
 import { endAll } from './endAll.ts'
 import { createMemoryMeter } from './memory.ts'
+import { oomScores } from './oomScores.ts'
 import { type Entry, nameOf, raiseOomScore, readTable, sessionOf } from './processTable.ts'
 
 export type WatchOptions = {
   limits: BootFile['limits']
   /** Whether every process that can be seen is of this sandbox. */
   alone: boolean
+  /** The program that stands between an agent and its tools' shells (`agents/shell.ts`). */
+  toolShell: string
   /** What counts as disk. */
   folders: readonly string[]
   temporaryFolders: readonly string[]
@@ -35,6 +38,8 @@ export type WatchOptions = {
 }
 
 export type Watch = {
+  /** Looks at once: work begins, or is about to end, and what happened in it belongs to it. */
+  look(): void
   /** Whether the session's agent, which has just died, did so for want of memory. */
   diedOfMemory(session: SessionId): boolean
   close(): void
@@ -48,10 +53,9 @@ const dyingMs = 2_000
 const diskMs = 1_000
 /** A death within this time of a look that found so much of the limit taken is put down to memory. */
 const recentMs = 3_000
-const oomScores = { agent: 400, tool: 900 } as const
 
 export function watchLimits(options: WatchOptions): Watch {
-  const { limits, alone, log } = options
+  const { limits, log } = options
   const memory = createMemoryMeter({ limitBytes: limits.memoryBytes, temporaryFolders: options.temporaryFolders })
   const disk = createDiskMeter({
     limitBytes: limits.diskBytes,
@@ -72,6 +76,7 @@ export function watchLimits(options: WatchOptions): Watch {
   void readFile('/proc/self/stat')
 
   function look(): void {
+    clearTimeout(timer)
     let relieved = false
     try {
       relieved = lookOnce()
@@ -83,7 +88,7 @@ export function watchLimits(options: WatchOptions): Watch {
 
   function lookOnce(): boolean {
     noticeKills()
-    const table = readTable({ alone })
+    const table = readTable(options)
     score(table)
     if (someDie(table)) return true
     lookAtDisk(table)
@@ -93,7 +98,7 @@ export function watchLimits(options: WatchOptions): Watch {
   /** Tools are what the kernel ends first, then agents, then the supervisor. */
   function score(table: readonly Entry[]): void {
     for (const entry of table) {
-      if (!scored.has(nameOf(entry))) raiseOomScore(entry, oomScores[entry.role])
+      if (!scored.has(nameOf(entry))) raiseOomScore(entry, oomScores[entry.role === 'agent' ? 'agent' : 'tool'])
     }
     scored.clear()
     for (const entry of table) scored.add(nameOf(entry))
@@ -108,7 +113,7 @@ export function watchLimits(options: WatchOptions): Watch {
   }
 
   function end(victims: readonly [Entry, ...Entry[]]): void {
-    for (const entry of endAll(victims, () => readTable({ alone }))) dying.set(nameOf(entry), performance.now())
+    for (const entry of endAll(victims, () => readTable(options))) dying.set(nameOf(entry), performance.now())
   }
 
   function noticeKills(): void {
@@ -182,7 +187,7 @@ export function watchLimits(options: WatchOptions): Watch {
     const who = role === 'agent' ? 'The agent' : `The tool "${program}"`
     options.tell(session, `${describe(pressure)} ${who} was writing and was ended. ${remedy}`, 'disk_full')
     if (role === 'agent') options.failDiskFull(session)
-    else end([writer.entry, ...readTable({ alone }).filter((it) => it.role === 'tool' && it.group === group)])
+    else end([writer.entry, ...readTable(options).filter((it) => it.role === 'tool' && it.group === group)])
   }
 
   const describe = (pressure: DiskPressure): string =>
@@ -192,6 +197,7 @@ export function watchLimits(options: WatchOptions): Watch {
 
   timer = setTimeout(look, busyMs)
   return {
+    look,
     diedOfMemory(session) {
       noticeKills()
       const nowMs = performance.now()

@@ -21,6 +21,8 @@ export type OpencodeAgentOptions = {
   session: SessionId
   environment: SessionEnvironment
   gatewayOrigin: string
+  /** What it starts for its tools. */
+  shell: string
   /** Whether the agent, which has just died, did so for want of memory. */
   diedOfMemory(): boolean
   timers: AgentTimers

@@ -40,6 +40,7 @@ export function createAgentProcess(options: {
   session: SessionId
   environment: SessionEnvironment
   gatewayOrigin: string
+  shell: string
   timers: AgentTimers
   newProjection(root: string): Projection
   /** Of the conversation; see there. */
@@ -48,7 +49,7 @@ export function createAgentProcess(options: {
   askGone(askId: string): void
   log: Log
 }): AgentProcess {
-  const { session, environment, gatewayOrigin, timers, newProjection, event, feedBroke, askGone, log } = options
+  const { session, environment, gatewayOrigin, shell, timers, newProjection, event, feedBroke, askGone, log } = options
   let running: (Conversation & { key: string }) | null = null
   let opening: { key: string; done: Promise<Conversation>; abort(): void } | null = null
 
@@ -60,6 +61,7 @@ export function createAgentProcess(options: {
     return startServer({
       session,
       command: params.agent.command,
+      shell,
       cwd: params.workspacePath,
       environment: (serve) => ({
         ...environment(params.home, variables),

@@ -36,6 +36,8 @@ const lastWordsBytes = 4 * 1024
 export async function startServer(options: {
   session: SessionId
   command: string
+  /** Of its tools. */
+  shell: string
   cwd: string
   environment(serve: ServeAccess): Record<string, string>
   startMs: number
@@ -47,7 +49,7 @@ export async function startServer(options: {
   const port = await freePort()
   const child = spawn(options.command, ['serve', '--hostname', '127.0.0.1', '--port', String(port)], {
     cwd: options.cwd,
-    env: { ...options.environment(serve), CORRAL_AGENT: session },
+    env: { ...options.environment(serve), CORRAL_AGENT: session, SHELL: options.shell },
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
