@@ -72,7 +72,7 @@ export function listQuery(orm: Orm, caller: Caller, input: ListRowsInput) {
 /** A parent that is here; one that was named and has not come is none yet. By `session_agent_session`. */
 const parentHere = sql<AgentSessionId | null>`(
   select parent.agent_session_id from session parent
-  where parent.user_id = session.user_id and parent.agent_session_id = ${session.parentAgentSessionId}
+  where parent.user_id = session.user_id and parent.agent_session_id = session.parent_agent_session_id
     and parent.state <> 'deleted')`
 
 /** Of what runs here, by `ask_pending` and `execution_open`; of what runs elsewhere, as its agent has told. */
