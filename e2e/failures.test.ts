@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionId, MessageResult, SessionId } from '@corral/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type TestGitHost, testGitHost } from '../packages/server/src/gateway/testGitHost.ts'
+import { startGitHost } from '../packages/server/src/testing/codeHosts/gitHost.ts'
+import type { HostServer } from '../packages/server/src/testing/codeHosts/server.ts'
 import { type Installation, startInstallation } from './harness/installation.ts'
 import { git, makeRepository } from './harness/repositories.ts'
 import { play, say, write } from './harness/script.ts'
@@ -14,12 +15,12 @@ import { follow, type Viewer } from './harness/viewer.ts'
 
 let corral: Installation
 /** A git server in the network, beside the folder of repositories. */
-let gitHost: TestGitHost
+let gitHost: HostServer
 let gitRoot: string
 
 beforeAll(async () => {
   gitRoot = await mkdtemp(join(tmpdir(), 'corral-e2e-git-'))
-  gitHost = await testGitHost({ root: gitRoot, username: 'corral', token: 'token-of-the-operator' })
+  gitHost = await startGitHost({ root: gitRoot, username: 'corral', token: 'token-of-the-operator' })
   corral = await startInstallation({
     env: { CORRAL_ALLOW_PRIVATE_HOSTS: new URL(gitHost.url).host },
     // Ten cents for each token that it says.

@@ -7,7 +7,8 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionId, SessionId } from '@corral/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type TestGitHost, testGitHost } from '../packages/server/src/gateway/testGitHost.ts'
+import { startGitHost } from '../packages/server/src/testing/codeHosts/gitHost.ts'
+import type { HostServer } from '../packages/server/src/testing/codeHosts/server.ts'
 import { apiKey, type Installation, internalKey, startInstallation } from './harness/installation.ts'
 import { git, makeRepository, referencesOf } from './harness/repositories.ts'
 import { bash, play } from './harness/script.ts'
@@ -27,7 +28,7 @@ const marker = 'written-by-the-first-session-9c4d'
 type Found = { inProcesses: string[]; inFiles: string[]; folders: string[]; processes: number; sessions: string[] }
 
 let corral: Installation
-let gitHost: TestGitHost
+let gitHost: HostServer
 let gitRoot: string
 /** On the disk of its host. */
 let repository: string
@@ -40,7 +41,7 @@ const hex = (...texts: string[]) => texts.map((text) => Buffer.from(text).toStri
 
 beforeAll(async () => {
   gitRoot = await mkdtemp(join(tmpdir(), 'corral-e2e-git-'))
-  gitHost = await testGitHost({ root: gitRoot, username: 'corral', token: gitToken })
+  gitHost = await startGitHost({ root: gitRoot, username: 'corral', token: gitToken })
   address = `${gitHost.url}/private/app`
   const { host } = new URL(gitHost.url)
   corral = await startInstallation({

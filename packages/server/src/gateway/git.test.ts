@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, test } from 'vitest'
+import { startGitHost } from '../testing/codeHosts/gitHost.ts'
 import { doorUrl } from './doorUrl.ts'
 import { bearer, type TestSession, testGateway } from './testGateway.ts'
 import { commitFile, expectOk, type Git, gitWith, makeRepository, tipOf } from './testGit.ts'
-import { testGitHost } from './testGitHost.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'corral-git-'))
 const here = gitWith({ home: folder })
@@ -20,7 +20,7 @@ await makeRepository(here, join(folder, 'outside'))
 for (const path of ['public/app', 'public/other', 'private/app', 'private/other']) {
   await makeRepository(here, join(folder, 'host', `${path}.git`))
 }
-const host = await testGitHost({ root: join(folder, 'host'), ...credential })
+const host = await startGitHost({ root: join(folder, 'host'), ...credential })
 const gateway = await testGateway({
   gitLocalRoots: [root],
   gitHosts: { 'git.example': { url: host.url, credential } },

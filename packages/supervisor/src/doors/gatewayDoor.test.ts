@@ -1,5 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fallbackHeader } from '@corral/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFolder } from '../testing/folder.ts'
@@ -79,6 +81,18 @@ describe("the gateway's door", () => {
     expect(await asked('/registry/npm/is-odd', { authorization: 'Bearer own' })).toBe('Bearer own')
     for (const path of ['/v1/models', '/git/host/registry/', '/x/registry/npm'])
       expect(await asked(path)).toBe('nobody')
+  })
+
+  it('is no proxy: a tunnel is not opened through it', async () => {
+    let reached = false
+    await startGateway((_, response) => {
+      reached = true
+      response.end()
+    })
+    const socket = connect(Number(new URL(door.origin).port), '127.0.0.1')
+    socket.write('CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n')
+    expect(await text(socket)).toBe('')
+    expect(reached).toBe(false)
   })
 
   it('gives a stream on piece by piece', async () => {

@@ -1,9 +1,15 @@
 /** For tests: an HTTP server on loopback that remembers what it was asked, and closes with everything that is open. */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 
-export type Asked = { method: string; path: string; query: URLSearchParams; authorization: string | null }
+export type Asked = {
+  method: string
+  path: string
+  query: URLSearchParams
+  authorization: string | null
+  headers: IncomingHttpHeaders
+}
 
 export type HostServer = AsyncDisposable & { url: string; requests: Asked[] }
 
@@ -18,6 +24,7 @@ export async function startHost(
       path: url.pathname,
       query: url.searchParams,
       authorization: request.headers.authorization ?? null,
+      headers: request.headers,
     }
     requests.push(asked)
     Promise.resolve(answer(asked, request, response)).catch((error: unknown) => {
