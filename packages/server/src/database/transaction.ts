@@ -38,14 +38,11 @@ export function createDatabase(options: { pool: Pool; term: () => number | null 
     let result: T
     let broken: Error | undefined
     try {
-      await client.query('begin')
+      // Both in one round trip, which has one result for each, whatever its type says.
+      const begun = [await client.query(`begin; select 1 from server where term = ${current} for key share`)].flat()
       try {
-        const held = await client.query({
-          name: 'hold_term',
-          text: 'select 1 from server where term = $1 for key share',
-          values: [current],
-        })
-        if (held.rowCount !== 1) throw new CorralError('unavailable', { cause: new Error(`term ${current} is over`) })
+        if (begun.at(-1)?.rowCount !== 1)
+          throw new CorralError('unavailable', { cause: new Error(`term ${current} is over`) })
         result = await run(txOn(client, followUps))
         await client.query('commit')
       } catch (error) {

@@ -20,8 +20,14 @@ export async function issueGatewayToken(
   const { sessionId, sandboxId, bootId, secret } = which
   const derived = createHmac('sha256', secret).update(`corral gateway ${sessionId} ${bootId}`).digest('base64url')
   const token = tokenPrefix + derived
-  await orm.delete(gatewayToken).where(and(eq(gatewayToken.sessionId, sessionId), ne(gatewayToken.bootId, bootId)))
   const hash = tokenHash(token)
+  // By gateway_token_pkey. Nearly always it is there; two writes would make every message wait for the disk.
+  const known = await orm
+    .select({ hash: gatewayToken.hash })
+    .from(gatewayToken)
+    .where(and(eq(gatewayToken.hash, hash), eq(gatewayToken.sandboxId, sandboxId)))
+  if (known.length > 0) return token
+  await orm.delete(gatewayToken).where(and(eq(gatewayToken.sessionId, sessionId), ne(gatewayToken.bootId, bootId)))
   await orm
     .insert(gatewayToken)
     .values({ hash, sessionId, sandboxId, bootId })

@@ -114,8 +114,9 @@ export async function warmAgent(deps: EffectDependencies, at: EffectScope) {
   await at.send(
     'session.warm',
     async () => {
-      const params = await orCannotRun(() => commands.warm(look))
-      if (params instanceof CannotRun) return giveUp()
+      const opened = await orCannotRun(() => commands.open(look))
+      if (opened instanceof CannotRun) return giveUp()
+      const params = await commands.warm(look, opened)
       if (!(await isTaken(link.call('session.warm', params, timers.commandMs)))) await giveUp()
     },
     () => at.sendAgain(workspace, space),

@@ -29,11 +29,19 @@ export type CodeHostOf = (session: {
 /** Of a prompt, for whoever writes the message of its commit. */
 const maxTaskCharacters = 4_000
 
+export type OpenedAgent = {
+  secrets: OpenedConfiguration
+  agent: AgentInSandbox
+  alwaysAllowed: ExecuteParams['alwaysAllowed']
+}
+
 export type Commands = {
   /** `first`: for the first execution, or before any. */
   prepare(look: SessionLook, attempt: number, options: { first: boolean }): Promise<PrepareParams>
-  warm(look: SessionLook): Promise<WarmParams>
-  execute(look: SessionLook, row: typeof execution.$inferSelect): Promise<ExecuteParams>
+  /** Reads what an agent works with, and writes nothing. Throws `InvalidConfiguration`. */
+  open(look: SessionLook): Promise<OpenedAgent>
+  warm(look: SessionLook, opened: OpenedAgent): Promise<WarmParams>
+  execute(look: SessionLook, opened: OpenedAgent, row: typeof execution.$inferSelect): Promise<ExecuteParams>
   finalize(look: SessionLook, row: typeof execution.$inferSelect): Promise<FinalizeParams>
 }
 
@@ -65,11 +73,10 @@ export function createCommands(deps: {
 
   async function agentFor(
     look: SessionLook,
+    { secrets, agent, alwaysAllowed }: OpenedAgent,
     request: Pick<ExecutionRequest, 'mode' | 'model' | 'variant'>,
   ): Promise<WarmParams> {
     const { session } = look
-    const secrets = await deps.secretsOf(look)
-    const agent = await deps.agent(session.agentKind, session.agentVersion)
     const { workspacePath, home } = placesOf(session)
     const token = await deps.gatewayToken(look)
     return {
@@ -79,7 +86,7 @@ export function createCommands(deps: {
       mode: modeOf(request.mode),
       model: { id: request.model, wire: deps.wireOf(request.model), variant: request.variant },
       permissions: session.configuration.permissions ?? defaultPermissions,
-      alwaysAllowed: await deps.alwaysAllowed(session.id),
+      alwaysAllowed,
       environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
       mcpServers: mcpServersInside(secrets.mcpServers),
       agent: {
@@ -96,7 +103,17 @@ export function createCommands(deps: {
   }
 
   return {
-    warm: (look) => agentFor(look, look.session.configuration),
+    async open(look) {
+      const { id, agentKind, agentVersion } = look.session
+      const [secrets, agent, alwaysAllowed] = await Promise.all([
+        deps.secretsOf(look),
+        deps.agent(agentKind, agentVersion),
+        deps.alwaysAllowed(id),
+      ])
+      return { secrets, agent, alwaysAllowed }
+    },
+
+    warm: (look, opened) => agentFor(look, opened, look.session.configuration),
 
     async prepare(look, attempt, { first }) {
       const { session } = look
@@ -129,9 +146,9 @@ export function createCommands(deps: {
       }
     },
 
-    async execute(look, row) {
+    async execute(look, opened, row) {
       return {
-        ...(await agentFor(look, row.request)),
+        ...(await agentFor(look, opened, row.request)),
         executionId: row.id,
         attempt: row.attempt,
         messageId: row.messageId,

@@ -3,7 +3,7 @@
  * supervisor refuses is mended or ends the execution; what had been begun is never handed out as new.
  */
 import { and, eq, sql } from 'drizzle-orm'
-import { execution, sandbox, workspace } from '../database/schema.ts'
+import { execution, workspace } from '../database/schema.ts'
 import { CommandRefused } from '../supervisors/link.ts'
 import { takeAgentStart } from './agentStarts.ts'
 import { CannotRun, orCannotRun } from './cannotRun.ts'
@@ -23,13 +23,12 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
   const boot = look.sandbox
   if (!link || !boot) return
   const first = look.facts.running === null
-  const row = await at.write(async (tx) => {
+  // Read while the row is written. Its failure is met where it is awaited, if it comes to that.
+  const opened = orCannotRun(() => commands.open(look))
+  opened.catch(() => undefined)
+  const row = await at.write(async (tx, box) => {
     // The sandbox may be on its way to stop; under its lock it either is ready, or this is put off.
-    const [ready] = await tx.orm
-      .select({ id: sandbox.id })
-      .from(sandbox)
-      .where(and(eq(sandbox.id, boot.id), eq(sandbox.state, 'ready'), eq(sandbox.bootId, boot.bootId ?? '')))
-    if (!ready) return null
+    if (box?.state !== 'ready' || box.bootId !== boot.bootId) return null
     const { workspace: space } = look.facts
     const startsAgent = first && space.agentUntil === null && warmingUntil(space, look.now, timers) === null
     const limits = { agentStartsAtOnce: deps.agentStartsAtOnce, waits: true, ...timers }
@@ -61,11 +60,11 @@ export async function deliver(deps: EffectDependencies, at: EffectScope, { execu
   })
   if (!row) return
   try {
-    const params = await orCannotRun(() => commands.execute(look, row))
-    if (params instanceof CannotRun) {
-      return await endDelivered(deps, at, row, { state: 'failed', ...params.failure })
+    const access = await opened
+    if (access instanceof CannotRun) {
+      return await endDelivered(deps, at, row, { state: 'failed', ...access.failure })
     }
-    await link.call('session.execute', params, timers.commandMs)
+    await link.call('session.execute', await commands.execute(look, access, row), timers.commandMs)
   } catch (error) {
     logger.warn(
       { sessionId: look.session.id, executionId, error: deps.redactText(look.session.id, String(error)) },

@@ -10,11 +10,16 @@ import type { Link } from '../supervisors/link.ts'
 import type { EffectDependencies } from './effects.ts'
 import type { SessionLook } from './facts.ts'
 
+type SandboxRow = typeof sandbox.$inferSelect
+
 export type EffectScope = {
   look: SessionLook
   link: Link | null
-  /** Throws when the claim is no longer ours: then another look has been begun, and this result must not be written. */
-  write<T>(run: (tx: Tx) => Promise<T>): Promise<T>
+  /**
+   * Throws when the claim is no longer ours: then another look has been begun, and this result must not be written.
+   * `box` is the look's sandbox as it is now.
+   */
+  write<T>(run: (tx: Tx, box: SandboxRow | null) => Promise<T>): Promise<T>
   /** Sends a command; one that did not arrive is handed to `again`. */
   send(what: string, run: () => Promise<unknown>, again: () => Promise<void>): Promise<void>
   /** The row's command is due again, after a moment: the link may be going down, and its end will say so. */
@@ -28,18 +33,18 @@ export function createEffectScope(deps: EffectDependencies, claim: Claim, look: 
   const { database, links, timers, logger } = deps
   const { session } = look
 
-  async function write<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
+  async function write<T>(run: (tx: Tx, box: SandboxRow | null) => Promise<T>): Promise<T> {
     return database.transaction(async (tx) => {
       await tx.orm
         .select({ id: sessionHead.sessionId })
         .from(sessionHead)
         .where(eq(sessionHead.sessionId, session.id))
         .for('no key update')
-      if (look.sandbox) {
-        await tx.orm.select({ id: sandbox.id }).from(sandbox).where(eq(sandbox.id, look.sandbox.id)).for('update')
-      }
+      const [box] = look.sandbox
+        ? await tx.orm.select().from(sandbox).where(eq(sandbox.id, look.sandbox.id)).for('update')
+        : []
       await holdClaim(tx, 'session', claim)
-      return run(tx)
+      return run(tx, box ?? null)
     })
   }
 

@@ -16,7 +16,6 @@ import { and, count, eq, sql } from 'drizzle-orm'
 import type { CallbackTargets } from '../callbacks/target.ts'
 import { type ExecutionRequest, execution, sandbox, session } from '../database/schema.ts'
 import type { Tx } from '../database/transaction.ts'
-import { wakeSessions } from '../database/wake.ts'
 import type { Log } from '../log/log.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
 
@@ -113,10 +112,10 @@ export function createExecutionQueue(deps: {
   }
 
   async function wakeSession(tx: Tx, id: SessionId): Promise<void> {
-    await wakeSessions(tx, [id])
+    const woken = { wakeAt: sql`now()`, wakeNo: sql`${session.wakeNo} + 1` }
     await tx.orm
       .update(session)
-      .set({ activity: sql`nextval('session_activity')`, updatedAt: sql`now()` })
+      .set({ ...woken, activity: sql`nextval('session_activity')`, updatedAt: sql`now()` })
       .where(eq(session.id, id))
     tx.afterCommit(deps.wake)
   }

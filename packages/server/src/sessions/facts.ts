@@ -21,37 +21,17 @@ export async function lookAtSession(
   id: SessionId,
 ): Promise<SessionLook | null> {
   const { orm, links } = deps
-  const [row] = await orm
-    .select({
-      session,
-      workspace,
-      sandbox,
-      head: sessionHead,
-      now: sql<Date>`clock_timestamp()`.mapWith(session.createdAt),
-    })
-    .from(session)
-    .innerJoin(workspace, eq(workspace.sessionId, session.id))
-    .innerJoin(sessionHead, eq(sessionHead.sessionId, session.id))
-    .leftJoin(sandbox, eq(sandbox.id, session.sandboxId))
-    .where(eq(session.id, id))
+  // Before the others: what comes after this look has a `wakeNo` that it does not know.
+  const row = await rowsOf(orm, id)
   if (!row) return null
-  // Index execution_open: only what is not over.
-  const open = await orm
-    .select()
-    .from(execution)
-    .where(
-      and(
-        eq(execution.sessionId, id),
-        or(
-          inArray(execution.state, ['queued', 'running']),
-          eq(execution.finalization, 'pending'),
-          and(isNull(execution.stoppedAt), isNotNull(execution.deliveredAt)),
-        ),
-      ),
-    )
-    .orderBy(execution.queuedSeq)
+  const [open, tidied] = await Promise.all([openExecutions(orm, id), uncompacted(orm, id)])
   const running = open.find((candidate) => candidate.state === 'running')
   const link = row.sandbox ? links.of(row.sandbox.id) : null
+  const waits = row.session.state !== 'prepared'
+  /** Not looked at for a turn that needs no start: every message waits for this look. */
+  const mayStart = async () =>
+    running === undefined &&
+    ((waits && row.workspace.agentUntil !== null) || (await mayStartAgent(orm, { ...deps, waits })))
   return {
     now: row.now,
     wakeNo: row.session.wakeNo,
@@ -77,11 +57,46 @@ export async function lookAtSession(
         : null,
       ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
       next: open.filter((candidate) => candidate.state === 'queued').map(executionFacts)[0] ?? null,
-      mayStartAgent: await mayStartAgent(orm, { ...deps, waits: row.session.state !== 'prepared' }),
-      uncompacted: await uncompacted(orm, id),
+      mayStartAgent: await mayStart(),
+      uncompacted: tidied,
       watchingForMs: deps.watchingForMs(),
     },
   }
+}
+
+async function rowsOf(orm: Orm, id: SessionId) {
+  const [row] = await orm
+    .select({
+      session,
+      workspace,
+      sandbox,
+      head: sessionHead,
+      now: sql<Date>`clock_timestamp()`.mapWith(session.createdAt),
+    })
+    .from(session)
+    .innerJoin(workspace, eq(workspace.sessionId, session.id))
+    .innerJoin(sessionHead, eq(sessionHead.sessionId, session.id))
+    .leftJoin(sandbox, eq(sandbox.id, session.sandboxId))
+    .where(eq(session.id, id))
+  return row
+}
+
+/** Index execution_open: only what is not over, in FIFO order. */
+function openExecutions(orm: Orm, id: SessionId) {
+  return orm
+    .select()
+    .from(execution)
+    .where(
+      and(
+        eq(execution.sessionId, id),
+        or(
+          inArray(execution.state, ['queued', 'running']),
+          eq(execution.finalization, 'pending'),
+          and(isNull(execution.stoppedAt), isNotNull(execution.deliveredAt)),
+        ),
+      ),
+    )
+    .orderBy(execution.queuedSeq)
 }
 
 const executionFacts = (row: typeof execution.$inferSelect): ExecutionFacts => ({
