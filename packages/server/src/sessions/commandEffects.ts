@@ -110,7 +110,9 @@ export async function warmAgent(deps: EffectDependencies, at: EffectScope) {
     return true
   })
   if (!begun) return
-  const giveUp = () => at.write((tx) => tx.orm.update(workspace).set({ warmUp: 'over' }).where(space))
+  // Unless a change of the configuration has made it due again.
+  const mine = and(space, eq(workspace.warmUp, 'running'))
+  const giveUp = () => at.write((tx) => tx.orm.update(workspace).set({ warmUp: 'over' }).where(mine))
   await at.send(
     'session.warm',
     async () => {
