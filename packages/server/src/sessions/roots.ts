@@ -36,6 +36,7 @@ export type RootQuery = {
   start?: Date | undefined
   /** In the title, in any case. */
   search?: string | undefined
+  only?: SessionId | undefined
   /** An `activity`; those before it. */
   before?: number | undefined
 }
@@ -213,6 +214,7 @@ export function listQuery(orm: Database['orm'], caller: Caller, query: RootQuery
       and(
         ownedBy(caller),
         isRoot,
+        query.only === undefined ? undefined : eq(session.id, query.only),
         query.repository === undefined ? undefined : eq(session.repository, query.repository),
         query.start === undefined ? undefined : gte(session.updatedAt, query.start),
         query.search === undefined

@@ -277,6 +277,9 @@ describe('without what is beyond', () => {
       expectRefused(await plain.request(`/session?${query}`), 400, 'KILO_SESSION_LIST_SELECTOR_UNSUPPORTED')
     }
     expectRefused(await plain.request('/event'), 400, 'KILO_EVENT_DIRECTORY_REQUIRED')
+    const own = `/cloud-agent/sessions/${agentSessionId}`
+    expectRefused(await plain.request(`/global/event?directory=${own}`), 400, 'KILO_EVENT_SELECTOR_UNSUPPORTED')
+    expectRefused(await plain.request(`/session?directory=${own}`), 400, 'KILO_SESSION_LIST_SELECTOR_UNSUPPORTED')
     for (const path of ['/question', '/permission', '/suggestion', '/session/status']) {
       expectRefused(await plain.request(path), 400, 'KILO_SESSION_SELECTOR_UNSUPPORTED')
       expect((await plain.request(`${path}?directory=/cloud-agent/sessions/${agentSessionId}`)).status).toBe(200)

@@ -81,11 +81,8 @@ export function createDispatch(options: {
         refuseOtherDirectory(directory.value, owned)
         return route.handle({ ...call, query, root: owned })
       case 'selection':
-        if (!selected && !beyond) throw new FacadeRefusal(route.required, 'directory: must name a session.')
+        refuseSelection(route, directory.value)
         return route.handle({ ...call, query, root: selected })
-      case 'everything':
-        refuseDirectory(route, directory.value)
-        return route.handle({ ...call, query })
     }
   }
 
@@ -94,13 +91,13 @@ export function createDispatch(options: {
     return roots.find(caller, id)
   }
 
-  function refuseDirectory(route: Extract<Route, { on: 'everything' }>, directory: Directory | null): void {
-    if (directory === null) return
-    if (route.directory === 'taken' && beyond && directory.kind === 'everything') return
-    throw new FacadeRefusal(
-      route.selectorCode ?? 'KILO_SESSION_SELECTOR_UNSUPPORTED',
-      'directory: this route takes none that names a session.',
-    )
+  function refuseSelection(route: Extract<Route, { on: 'selection' }>, directory: Directory | null): void {
+    if (beyond) return
+    const { required, selectorCode = 'KILO_SESSION_SELECTOR_UNSUPPORTED' } = route
+    if (required === null && directory) throw new FacadeRefusal(selectorCode, 'directory: this route takes none.')
+    if (required !== null && directory?.kind !== 'session') {
+      throw new FacadeRefusal(required, 'directory: must name a session.')
+    }
   }
 
   function refused(error: unknown, path: string, route: Route | undefined): FacadeRefusal {

@@ -100,6 +100,9 @@ describe('a list', () => {
     expect(idsOf(await face.request('/session?search=sk%203', { apiKey }))).toEqual([started[3]?.agentSessionId])
     expect(idsOf(await face.request(`/session?start=${Date.now() + 60_000}&roots=true`, { apiKey }))).toEqual([])
     expect(idsOf(await face.request('/session?directory=/cloud-agent', { apiKey }))).toEqual(order)
+    expect(idsOf(await face.request(`/session?directory=/cloud-agent/sessions/${order[2]}`, { apiKey }))).toEqual([
+      order[2],
+    ])
 
     const [foreign] = (await face.request('/session?limit=1')).headers.get('x-next-cursor')?.split('\n') ?? []
     expectRefused(await face.request(`/session?cursor=${foreign}`, { apiKey }), 400, 'KILO_QUERY_INVALID')
@@ -267,12 +270,20 @@ describe('the order of refusals', () => {
     await face.database.pool.query('delete from member where user_id = $1', [colleague.userId])
     const ids = [foreign, deleted, pushed].map(({ agentSessionId }) => agentSessionId)
     const malformed = ['ses_x', newSessionId(), `${newAgentSessionId()}0`, "ses_'; drop table session"]
+    const ways = face.routes.filter((route) => route.includes(':sessionID'))
+    expect(ways.length).toBeGreaterThan(10)
     const answers: FacadeAnswer[] = []
     for (const id of [...ids, newAgentSessionId(), ...malformed.map(encodeURIComponent)]) {
-      for (const path of [`/session/${id}`, `/session/${id}/message`, `/session/${id}/message/msg_1`]) {
-        answers.push(await face.request(path))
+      for (const way of ways) {
+        const [method = '', path = ''] = way.split(' ')
+        const below = path.replace(':sessionID', id).replace(/:\w+/, 'msg_1')
+        // What is wrong with the rest of the request is nobody's to learn.
+        const body = method === 'GET' ? {} : { body: '{"bad":' }
+        answers.push(await face.request(`${below}?limit=x&workspace=y`, { method, ...body }))
       }
-      answers.push(await face.request(`/session/status?directory=/cloud-agent/sessions/${id}`))
+      for (const list of ['/session', '/session/status', '/question', '/permission', '/event', '/global/event']) {
+        answers.push(await face.request(`${list}?directory=/cloud-agent/sessions/${id}&workspace=y`))
+      }
     }
     answers.push(await face.request(`/session/${revoked.agentSessionId}`, { apiKey: colleague.apiKey }))
     expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)

@@ -17,7 +17,7 @@ export type Call = {
   reset(): void
 }
 export type SessionCall = Call & { root: Root }
-/** `root`: the session whose folder the request names. */
+/** `root`: the session whose folder the request names; null for all of them. */
 export type SelectingCall = Call & { root: Root | null }
 
 type Common = {
@@ -38,7 +38,9 @@ type Common = {
 export type Route = Common &
   (
     | { on: 'session'; handle(call: SessionCall): Promise<Response> }
-    /** `required`: the code where a session must be named, and only beyond lets it be left out. */
-    | { on: 'selection'; required: FacadeCode; handle(call: SelectingCall): Promise<Response> }
-    | { on: 'everything'; directory: 'taken' | 'refused'; handle(call: Call): Promise<Response> }
+    /**
+     * On the session whose folder is named, or on all of the caller's. `required`: the code where one must be named unless
+     * we go beyond; null where a folder may be named only beyond.
+     */
+    | { on: 'selection'; required: FacadeCode | null; handle(call: SelectingCall): Promise<Response> }
   )

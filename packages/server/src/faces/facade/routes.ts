@@ -45,6 +45,8 @@ export type FacadeDependencies = {
 
 export type FacadeFace = {
   app: Hono
+  /** `<method> <path>` of all that there is, below each base. */
+  routes: string[]
   /** Breaks the streams, so that their clients come back. */
   close(): void
 }
@@ -63,8 +65,8 @@ export function facadeFace(deps: FacadeDependencies): FacadeFace {
       path: '/global/health',
       scope: 'sessions:read',
       beyond: true,
-      on: 'everything',
-      directory: 'taken',
+      on: 'selection',
+      required: null,
       handle: async () => Response.json({ healthy: true, version: deps.version }),
     },
     ...eventRoutes({ ...parts, onDeleted: deps.sessions.onDeleted }),
@@ -76,7 +78,7 @@ export function facadeFace(deps: FacadeDependencies): FacadeFace {
       dispatch(c.req.raw, pathBelow(base, c.req.url), { address: addressOf(c), reset: resetOf(c) }),
     )
   }
-  return { app, close: streams.close }
+  return { app, routes: routes.map(({ method, path }) => `${method} ${path}`), close: streams.close }
 }
 
 /** There is nothing to break where no socket is. */

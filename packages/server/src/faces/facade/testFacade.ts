@@ -80,6 +80,7 @@ export async function testFacade(options: { beyond?: boolean } = {}) {
     roots,
     messages,
     url,
+    routes: face.routes,
     request,
     start,
     say,

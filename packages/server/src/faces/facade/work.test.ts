@@ -347,7 +347,8 @@ describe('the feed', () => {
   test.each([
     ['/event?directory=/elsewhere', 400, 'KILO_EVENT_SELECTOR_UNSUPPORTED'],
     ['/event?limit=1', 400, 'KILO_EVENT_SELECTOR_UNSUPPORTED'],
-    ['/global/event?directory=/cloud-agent', 400, 'KILO_EVENT_SELECTOR_UNSUPPORTED'],
+    ['/global/event?limit=1', 400, 'KILO_EVENT_SELECTOR_UNSUPPORTED'],
+    ['/global/event?directory=/elsewhere', 400, 'KILO_EVENT_SELECTOR_UNSUPPORTED'],
     [`/event?directory=/cloud-agent/sessions/${newAgentSessionId()}`, 404, 'KILO_SESSION_NOT_FOUND'],
   ])('is refused at %s', async (path, status, code) => {
     expectRefused(await face.request(path), status, code)

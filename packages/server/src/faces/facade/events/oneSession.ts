@@ -3,13 +3,12 @@ import type { Log } from '../../../log/log.ts'
 import type { Root } from '../../../sessions/roots.ts'
 import { connected, createTeller, type TellerDependencies } from './tell.ts'
 
-const form = { numbered: true, global: false }
-
 export async function* oneSession(
   deps: TellerDependencies & { log: Pick<Log, 'follow' | 'lastSeq'> },
   root: Root,
-  { lastEventId, signal }: { lastEventId: string | null; signal: AbortSignal },
+  { global, lastEventId, signal }: { global: boolean; lastEventId: string | null; signal: AbortSignal },
 ): AsyncGenerator<string, void, undefined> {
+  const form = { numbered: true, global }
   const teller = createTeller(deps, root, form)
   const newest = await deps.log.lastSeq(root.id)
   const given = lastEventId !== null && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : null

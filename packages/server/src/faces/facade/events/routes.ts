@@ -31,14 +31,18 @@ export function eventRoutes(deps: {
     })
   }
 
-  function one(call: Call, root: Root): Response {
+  function one(call: Call, root: Root, global: boolean): Response {
     const { caller, request } = call
     const { stop, watch } = streams.open(caller, request.signal)
     watch(root.organizationId)
     const forget = deps.onDeleted((id) => void (id === root.id && stop.abort()))
     stop.signal.addEventListener('abort', forget)
     const lastEventId = request.headers.get('last-event-id')
-    return streamOf(oneSession({ ...deps, caller, log }, root, { lastEventId, signal: stop.signal }), stop, call)
+    return streamOf(
+      oneSession({ ...deps, caller, log }, root, { global, lastEventId, signal: stop.signal }),
+      stop,
+      call,
+    )
   }
 
   function all(call: Call, global: boolean): Response {
@@ -59,16 +63,16 @@ export function eventRoutes(deps: {
       on: 'selection',
       required: 'KILO_EVENT_DIRECTORY_REQUIRED',
       selectorCode: 'KILO_EVENT_SELECTOR_UNSUPPORTED',
-      handle: async ({ root, ...call }) => (root ? one(call, root) : all(call, false)),
+      handle: async ({ root, ...call }) => (root ? one(call, root, false) : all(call, false)),
     },
     {
       method: 'GET',
       path: '/global/event',
       scope: 'sessions:read',
-      on: 'everything',
-      directory: 'refused',
+      on: 'selection',
+      required: null,
       selectorCode: 'KILO_EVENT_SELECTOR_UNSUPPORTED',
-      handle: async (call) => all(call, true),
+      handle: async ({ root, ...call }) => (root ? one(call, root, true) : all(call, true)),
     },
   ]
 }

@@ -7,7 +7,7 @@ import { createCursors } from '../cursors.ts'
 import type { Projection } from '../projection.ts'
 import { readValue, wholeNumber } from '../query.ts'
 import { FacadeRefusal } from '../refusal.ts'
-import type { Call } from '../route.ts'
+import type { SelectingCall } from '../route.ts'
 
 const mostSessions = 100
 
@@ -21,7 +21,7 @@ export function listSessions(deps: {
   const { roots, projection } = deps
   const cursors = createCursors(deps)
 
-  return async function list({ caller, query }: Call): Promise<Response> {
+  return async function list({ caller, query, root }: SelectingCall): Promise<Response> {
     const limit = readValue(query, 'limit', wholeNumber(1, mostSessions)) ?? mostSessions
     const start = readValue(query, 'start', wholeNumber(0, 8_640_000_000_000_000))
     const search = readValue(query, 'search', z.string().max(200, 'must have at most 200 characters'))
@@ -32,6 +32,7 @@ export function listSessions(deps: {
       limit: limit + 1,
       start: start === undefined ? undefined : new Date(start),
       search,
+      only: root?.id,
       repository: await repositoryOf(query.get('gitUrl')),
       before: cursor === undefined ? undefined : cursors.read(cursor, listOf(caller.userId), 'cursor'),
     })
