@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline/promises'
 import { type Corral, CorralCallError, type StreamItem } from '@corral/client'
 import { type PermissionRequest, type QuestionRequest, type SessionId, vocabulary } from '@corral/protocol'
 import { askSummary, type OpenAsk, permissionLine, permissionText, questionLine, questionText } from './show/asks.ts'
+import { safeText } from './show/safeText.ts'
 import { color, type Terminal } from './terminal.ts'
 
 export type Answering = {
@@ -54,7 +55,7 @@ export function createAnswering(deps: { corral: Corral; terminal: Terminal; sess
       await (first.kind === 'permission' ? permission(first.request, signal) : question(first.request, signal))
     } catch (error) {
       if (signal.aborted) terminal.note('Answered elsewhere, or no longer needed.')
-      else if (error instanceof CorralCallError) terminal.note(error.message)
+      else if (error instanceof CorralCallError) terminal.note(safeText(error.message))
       else throw error
     } finally {
       waiting.delete(id)

@@ -1,5 +1,6 @@
 /** An error for people: what happened, why, what to do. */
 import { CorralCallError } from '@corral/client'
+import { safeText } from './show/safeText.ts'
 
 export class CliError extends Error {
   constructor(what: string, why: string, remedy: string) {
@@ -34,8 +35,10 @@ const remedies: Record<string, string> = {
   idempotency_mismatch: 'use another client id for another message',
 }
 
-/** One text for whatever went wrong; a stack is only for what is a defect of ours. */
-export function explain(known: unknown): string {
+/** One text for whatever went wrong; a stack is only for what is a defect of ours. It may quote what others wrote. */
+export const explain = (known: unknown): string => safeText(words(known))
+
+function words(known: unknown): string {
   if (known instanceof CliError) return known.message
   if (known instanceof CorralCallError) {
     const details = Array.isArray(known.details)

@@ -5,6 +5,7 @@
 import type { Corral } from '@corral/client'
 import type { Envelope, ExecutionId, MessageResult, SessionId } from '@corral/protocol'
 import { createAnswering } from './answering.ts'
+import { explain } from './cliError.ts'
 import { eventPrinter } from './show/events.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -74,7 +75,7 @@ function onInterrupt(actions: { once(): Promise<void>; twice(): void }): () => v
   let count = 0
   const listener = () => {
     count++
-    if (count === 1) void actions.once().catch((error: unknown) => process.stderr.write(`${String(error)}\n`))
+    if (count === 1) void actions.once().catch((error: unknown) => process.stderr.write(`${explain(error)}\n`))
     else actions.twice()
   }
   process.on('SIGINT', listener)

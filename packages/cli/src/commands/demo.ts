@@ -15,7 +15,7 @@ import { CliError } from '../cliError.ts'
 import { connect, dataFolder } from '../connection.ts'
 import { followExecution } from '../follow.ts'
 import { patchText } from '../show/diff.ts'
-import { oneLine } from '../show/safeText.ts'
+import { oneLine, safeText } from '../show/safeText.ts'
 import { waterfall } from '../show/waterfall.ts'
 import { color, createTerminal, type Terminal } from '../terminal.ts'
 
@@ -90,7 +90,7 @@ async function show(deps: {
   const branch = `session/${id}`
   const { stdout } = await git(['--git-dir', repository, 'log', '--stat', '--format=%h %an: %s%n%b', `main..${branch}`])
   if (stdout.trim() === '') throw new CliError('Nothing was pushed.', `${branch} is not ahead of main`, 'see above')
-  terminal.result(`${branch}\n${stdout}`)
+  terminal.result(safeText(`${branch}\n${stdout}`))
 
   heading(terminal, 'Where the time went')
   terminal.result(waterfall(await corral.call.getTiming.query({ cloudAgentSessionId: id })))

@@ -195,9 +195,9 @@ function repository(given: string): { gitUrl: string } | { githubRepo: string } 
   return /^[\w.-]+\/[\w.-]+$/.test(given) ? { githubRepo: given } : { gitUrl: given }
 }
 
-/** Who watches has seen it grow, and who takes JSON has its events. */
+/** Who watches has seen it grow, and who takes JSON has its events. A pipe may well end at a terminal, too. */
 function outputAnswer(out: Terminal, { assistant }: MessageResult): void {
-  if (assistant && !out.live && !out.json) out.result(`${assistant.text}\n`)
+  if (assistant && !out.live && !out.json) out.result(`${safeText(assistant.text)}\n`)
 }
 
 function sessionLine(session: Omit<SessionView, 'prompt'>): string {

@@ -1,9 +1,10 @@
 // What a sandbox can reach, and above all what it cannot, tried from inside.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hostUserIdsUsable } from '../../host/hostUser.ts'
 import { hostProcessesOf, readIfAllowed } from './hostProcesses.ts'
@@ -22,9 +23,13 @@ export function isolationTests(world: () => World): void {
       server.listen(where, () => resolve(server))
     })
 
-  /** How a connection from inside ends: `reached`, or the error's code. */
-  const connect = (where: { host: string; port: number } | { path: string }) =>
-    guest.read('node', '-e', connectScript, JSON.stringify(where))
+  /** How a connection ends: `reached`, or the error's code. */
+  type Where = { host: string; port: number } | { path: string }
+  const connect = (where: Where, from: Guest = guest) => from.read('node', '-e', connectScript, JSON.stringify(where))
+  const connectOnHost = async (where: Where) => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', connectScript, JSON.stringify(where)])
+    return stdout.trim()
+  }
 
   beforeAll(async () => {
     ;[guest, other] = await Promise.all([world().start(), world().start()])
@@ -80,11 +85,25 @@ export function isolationTests(world: () => World): void {
     for (const host of [...own, '127.0.0.1', '169.254.169.254', '10.0.0.1']) {
       expect(await connect({ host, port }), host).toMatch(/^E/)
     }
-    const database = join(home, '.s.PGSQL.5432')
-    await listen({ path: database })
-    await listen({ path: '\0corral-abstract' })
-    expect(await connect({ path: database })).toMatch(/^E/)
-    expect(await connect({ path: '\0corral-abstract' })).toMatch(/^E/)
+    const database = { path: join(home, '.s.PGSQL.5432') }
+    const abstract = { path: '\0corral-abstract' }
+    await listen(database)
+    await listen(abstract)
+    expect(await connect(database)).toMatch(/^E/)
+    expect(await connect(abstract)).toMatch(/^E/)
+    for (const where of [{ host: '127.0.0.1', port }, database, abstract]) {
+      expect(await connectOnHost(where)).toBe('reached')
+    }
+  })
+
+  test('it reaches no port and no socket of another sandbox', async () => {
+    const places = [{ host: '127.0.0.1', port: 4321 }, { path: '/tmp/of-the-other' }, { path: '\0of-the-other' }]
+    const serve = `for (const place of ${JSON.stringify(places)}) net.createServer((socket) => socket.end('reached')).listen(place)`
+    await other.read('sh', '-c', 'node -e "$0" >/dev/null 2>&1 &', serve)
+    for (const place of places) {
+      await expect.poll(() => connect(place, other), { timeout: 10_000 }).toBe('reached')
+      expect(await connect(place), JSON.stringify(place)).toMatch(/^E/)
+    }
   })
 
   test('it sees neither the data folder nor another sandbox nor private files of the host', async () => {
