@@ -9,6 +9,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { Agent } from 'undici'
+import { ownAddresses } from '../host/ownAddresses.ts'
 import { createOutboundAgent } from '../outbound/agent.ts'
 import { createOutboundPolicy } from '../outbound/policy.ts'
 import { createEnvelopes } from '../secrets/envelopes.ts'
@@ -58,7 +59,7 @@ export async function startGateway({ config, log }: { config: GatewayConfig; log
   const pool = createPool(config.databaseUrl, timeouts)
   const grants = createGrants({ pool, holdMs: timeouts.unknownTokenMs })
   const modelCalls = await createModelCalls({ pool, folder: config.stateFolder, log })
-  const policy = createOutboundPolicy(config)
+  const policy = createOutboundPolicy({ ...config, ownAddresses })
   const agents = {
     any: new Agent({ ...agentOptions(timeouts), connect: { timeout: timeouts.connectMs } }),
     checked: createOutboundAgent({ policy }, { ...agentOptions(timeouts), connectMs: timeouts.connectMs }),

@@ -19,8 +19,17 @@ export type OutboundPolicy = {
 /** As in a `URL`; an empty port is the default one of the protocol. */
 export type Target = Pick<URL, 'protocol' | 'hostname' | 'port'>
 
-/** `allowPrivateHosts`: `host`, `host:port`, an address or a range in CIDR form. Throws on anything else. */
-export function createOutboundPolicy({ allowPrivateHosts }: { allowPrivateHosts: readonly string[] }): OutboundPolicy {
+/**
+ * `allowPrivateHosts`: `host`, `host:port`, an address or a range in CIDR form. Throws on anything else.
+ * `ownAddresses`: of this machine, which count as private, too.
+ */
+export function createOutboundPolicy({
+  allowPrivateHosts,
+  ownAddresses = () => [],
+}: {
+  allowPrivateHosts: readonly string[]
+  ownAddresses?: () => readonly string[]
+}): OutboundPolicy {
   const entries = allowPrivateHosts.map(readEntry)
   const hosts = new Set(entries.flatMap((entry) => (entry.kind === 'host' ? [entry.host] : [])))
   const ranges = entries.flatMap((entry) => (entry.kind === 'range' ? [entry.range] : []))
@@ -34,10 +43,15 @@ export function createOutboundPolicy({ allowPrivateHosts }: { allowPrivateHosts:
     return ranges.some(([range, bits]) => range.kind() === parsed.kind() && parsed.match(range, bits))
   }
 
+  const isOwn = (address: string) => {
+    const plain = ipaddr.process(address).toString()
+    return ownAddresses().some((own) => ipaddr.process(own).toString() === plain)
+  }
+
   function addressesOf(target: Target): (address: string) => boolean {
     if (isListed(target)) return () => true
     if (target.protocol !== 'https:') return isInRange
-    return (address) => isPublic(address) || isInRange(address)
+    return (address) => (isPublic(address) && !isOwn(address)) || isInRange(address)
   }
 
   function objectionTo(url: URL): string | null {
