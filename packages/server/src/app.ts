@@ -280,9 +280,8 @@ export function createApp(deps: {
   const { internalApiSecret, publicUrl } = config
   http.route('/', ingestFace({ recordings, messages, identity, internalApiSecret, publicUrl, logger }))
   const facade = facadeFace({
-    ...{ sessions, identity, log, logger, version },
+    ...{ sessions, identity, log, logger, version, recordings, publicUrl, messages },
     roots: createRoots(database),
-    messages,
     repositories,
     digest: sealing.digest,
     placesReplaced: metrics.placesReplaced,

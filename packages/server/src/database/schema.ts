@@ -156,10 +156,10 @@ export const session = pgTable(
     /** Conversations that run here, as `sessions/rootCondition.ts` has it; also of one repository. */
     index('session_root')
       .on(t.userId, t.activity.desc().nullsFirst())
-      .where(sql`state in ('prepared', 'open') and agent_kind <> 'external'`),
+      .where(sql`state in ('prepared', 'open') and agent_kind <> 'external' and parent_agent_session_id is null`),
     index('session_root_repository')
       .on(t.userId, t.repository, t.activity.desc().nullsFirst())
-      .where(sql`state in ('prepared', 'open') and agent_kind <> 'external'`),
+      .where(sql`state in ('prepared', 'open') and agent_kind <> 'external' and parent_agent_session_id is null`),
     index('session_due').on(t.wakeAt).where(sql`wake_at is not null`),
     index('session_sandbox').on(t.sandboxId),
     check('session_state', sql`${t.state} in ('unprepared', 'prepared', 'open', 'deleted')`),

@@ -24,7 +24,7 @@ import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
 import type { MessageIds, Sessions } from './sessions.ts'
-import { setTitle } from './title.ts'
+import { changeTitle } from './titles.ts'
 import { refuseUnbuilt } from './unbuilt.ts'
 
 type SessionRow = typeof session.$inferSelect
@@ -102,7 +102,7 @@ export function createAdmission(deps: {
         clientHash,
         ...ids,
       })
-      if (row.title === '') await setTitle(tx, log, row, firstLine(prompt))
+      if (row.title === '') await changeTitle(tx, log, row, { title: firstLine(prompt), generated: true })
       await queue.wakeSession(tx, id)
       return ackOf(row, queued)
     })

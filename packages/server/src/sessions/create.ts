@@ -20,7 +20,6 @@ import { createReads } from './reads.ts'
 import type { RepositoryPolicy } from './repository.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
 import type { Sessions } from './sessions.ts'
-import { createRename } from './title.ts'
 import { createUpdate } from './update.ts'
 
 export function createSessions(deps: {
@@ -64,7 +63,6 @@ export function createSessions(deps: {
     update: createUpdate({ ...deps, queue, admissible }),
     start: preparation.start,
     open: preparation.open,
-    rename: createRename(deps),
     initiate: admission.initiate,
     send: admission.send,
     updateExecution: admission.updateExecution,

@@ -18,7 +18,7 @@ import { createPushed } from './pushed/create.ts'
 import { type BegunPush, createPushes } from './pushed/push.ts'
 import { createSessionRows, type SessionRows } from './rows.ts'
 import type { Sessions } from './sessions.ts'
-import { createShares, type Shared } from './shares.ts'
+import { createShares, type Shared, type Shares } from './shares.ts'
 import { createSnapshots } from './snapshot.ts'
 import { createTitles, type Titles } from './titles.ts'
 
@@ -39,6 +39,8 @@ export type Recordings = {
   ): Promise<SignedPage & { agentSessionId: AgentSessionId }>
   share(caller: Caller, which: SessionName): Promise<string>
   unshare(caller: Caller, which: SessionName): Promise<void>
+  /** Of who may see the session; null when it is not shared. */
+  shareTokenOf: Shares['tokenOf']
   /** For anybody with the token. `seq`: the last number of the log. */
   shared(token: string): Promise<Shared & { info: Record<string, unknown>; seq: number }>
   setTitle(caller: Caller, which: SessionName, title: Parameters<Titles['set']>[2]): ReturnType<Titles['set']>
@@ -88,6 +90,7 @@ export function createRecordings(deps: {
     },
     share: async (caller, which) => shares.share(caller, await idOf(caller, which)),
     unshare: async (caller, which) => shares.unshare(caller, await idOf(caller, which)),
+    shareTokenOf: shares.tokenOf,
     async shared(token) {
       const shared = await shares.find(token)
       const [head] = await orm.select().from(sessionHead).where(eq(sessionHead.sessionId, shared.session.id))

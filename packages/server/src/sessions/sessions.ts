@@ -62,8 +62,6 @@ export type Sessions = {
   start(caller: Caller, input: PrepareSessionInput): Promise<Ack>
   /** The same without a prompt: it waits for the first message, which names it if `title` is empty. */
   open(caller: Caller, input: OpenSessionInput & { title: string }): Promise<PreparedPair>
-  /** A title that a person chose, 1 to 200 characters; its place in lists stays. */
-  rename(caller: Caller, id: SessionId, title: string): Promise<void>
   /** Turns the stored prompt into the first execution, once; again gives the same ack. */
   initiate(
     caller: Caller,

@@ -18,6 +18,8 @@ export type Shares = {
   /** The token; the same one until it is unshared. */
   share(caller: Caller, id: SessionId): Promise<string>
   unshare(caller: Caller, id: SessionId): Promise<void>
+  /** Of who may see the session; null when it is not shared. */
+  tokenOf(row: Pick<typeof session.$inferSelect, 'id' | 'shareId'>): string | null
   /** `session_not_found` for a token that is none, or none any more. */
   find(token: string): Promise<Shared>
 }
@@ -31,6 +33,7 @@ export function createShares(deps: { database: Database; key: Uint8Array }): Sha
   }
 
   return {
+    tokenOf: ({ id, shareId }) => (shareId === null ? null : tokenOf(id, shareId)),
     share: (caller, id) =>
       database.transaction(async (tx) => {
         const { shareId } = await lockOwned(tx, caller, id)

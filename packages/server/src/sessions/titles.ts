@@ -5,7 +5,7 @@
 import type { SessionId } from '@corral/protocol'
 import { eq, sql } from 'drizzle-orm'
 import { session } from '../database/schema.ts'
-import type { Database } from '../database/transaction.ts'
+import type { Database, Tx } from '../database/transaction.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
 import { lockOwned } from './access.ts'
@@ -30,23 +30,30 @@ export function createTitles(deps: { database: Database; log: Pick<Log, 'appendI
         const row = await lockOwned(tx, caller, id)
         const replaceable = row.titleChosenAt === null && (row.title === '' || defaultTitle.test(row.title))
         if (generated && !replaceable) return { title: row.title, applied: row.title === title }
-        const [changed] = await tx.orm
-          .update(session)
-          .set({
-            title,
-            ...(!generated && { titleChosenAt: sql`now()` }),
-            ...(title !== row.title && { revision: sql`${session.revision} + 1` }),
-          })
-          .where(eq(session.id, id))
-          .returning()
-        if (changed && title !== row.title) {
-          // Viewers hear of it like of a title that the agent has given.
-          const properties = { sessionID: row.agentSessionId, info: await infoOf(tx, changed) }
-          await deps.log.appendIn(tx, id, [
-            { type: 'kilocode', data: JSON.stringify({ type: 'session.updated', properties }) },
-          ])
-        }
+        await changeTitle(tx, deps.log, row, { title, generated })
         return { title, applied: true }
       }),
   }
+}
+
+/** The caller holds the lock of the session's head. */
+export async function changeTitle(
+  tx: Tx,
+  log: Pick<Log, 'appendIn'>,
+  row: typeof session.$inferSelect,
+  { title, generated }: { title: string; generated: boolean },
+): Promise<void> {
+  const [changed] = await tx.orm
+    .update(session)
+    .set({
+      title,
+      ...(!generated && { titleChosenAt: sql`now()` }),
+      ...(title !== row.title && { revision: sql`${session.revision} + 1` }),
+    })
+    .where(eq(session.id, row.id))
+    .returning()
+  if (!changed || title === row.title) return
+  // Viewers hear of it like of a title that the agent has given; `by` tells it from what an agent says of its own.
+  const properties = { sessionID: row.agentSessionId, info: await infoOf(tx, changed), by: 'user' }
+  await log.appendIn(tx, row.id, [{ type: 'kilocode', data: JSON.stringify({ type: 'session.updated', properties }) }])
 }

@@ -15,6 +15,8 @@ afterAll(() => Promise.all([face, plain].map((one) => one[Symbol.asyncDispose]()
 
 const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
   face.request(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+/** On a busy machine, too. */
+const eventually = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 15_000, interval: 25 })
 const text = (words: string) => ({ type: 'text', text: words })
 
 function expectRefused({ status, json }: FacadeAnswer, expected: number, error: string, named = ''): void {
@@ -119,17 +121,27 @@ describe('a session', () => {
         else if (event.type === 'server.connected') titles.push('connected')
       }
     })()
-    await vi.waitFor(() => expect(titles).toEqual(['connected']))
+    await eventually(() => expect(titles).toEqual(['connected']))
     const renamed = await client.session.update({ sessionID: agentSessionId, title: '  The door ' })
     expect(renamed.data).toMatchObject({ id: agentSessionId, title: 'The door', directory })
     const info = { id: agentSessionId, title: 'First words', directory: '/workspace/x', path: 'x', projectID: 'p' }
     await face.say(id, [{ type: 'session.updated', properties: { sessionID: agentSessionId, info } }])
-    await vi.waitFor(() => expect(titles).toEqual(['connected', 'The door', 'The door']))
+    await eventually(() => expect(titles).toEqual(['connected', 'The door', 'The door']))
     for (const body of [{}, { title: '' }, { title: 'x'.repeat(201) }, { title: 'x', time: { archived: 1 } }]) {
       expectRefused(await send('PATCH', `/session/${agentSessionId}`, body), 400, 'KILO_SESSION_UPDATE_UNSUPPORTED')
     }
     abort.abort()
     await over
+  })
+
+  test('is shared and no more', async () => {
+    const { agentSessionId } = await face.start()
+    const path = `/session/${agentSessionId}`
+    const { share } = JSON.parse((await send('POST', `${path}/share`)).text)
+    expect(share.url).toMatch(/^http:\/\/[^/]+\/session\/[0-9a-f]{32}\.[\w-]{43}$/)
+    expect((await face.request(path)).json).toMatchObject({ share })
+    expect((await send('DELETE', `${path}/share`)).json).not.toHaveProperty('share')
+    expect(JSON.parse((await send('POST', `${path}/share`)).text).share).not.toEqual(share)
   })
 
   test('is deleted', async () => {
@@ -174,7 +186,7 @@ describe('a prompt that is waited for', () => {
   const prompt = (id: string, words: string, headers: Record<string, string> = {}, messageID?: string) =>
     send('POST', `/session/${id}/message`, { messageID, parts: [text(words)] }, headers)
   const executionOf = (words: string) =>
-    vi.waitFor(async () => {
+    eventually(async () => {
       const [row] = await face.database.orm.select().from(execution).where(eq(execution.prompt, words))
       return row ?? expect.fail(`${words} is not queued`)
     })
@@ -231,7 +243,7 @@ describe('a prompt that is waited for', () => {
     const answer = await prompt(agentSessionId, 'Go on', { prefer: 'respond-async, wait=2' })
     const tookMs = performance.now() - begun
     expect(tookMs).toBeGreaterThan(1_900)
-    expect(tookMs).toBeLessThan(4_000)
+    expect(tookMs).toBeLessThan(6_000)
     expect(answer.json).toMatchObject({
       info: { error: { name: 'UnknownError', data: { message: expect.stringContaining('still running') } } },
     })

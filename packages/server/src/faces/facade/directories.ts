@@ -5,7 +5,7 @@
 import { type AgentSessionId, agentSessionIdSchema } from '@corral/protocol'
 import { type FacadeCode, FacadeRefusal } from './refusal.ts'
 
-export const everything = '/cloud-agent'
+const everything = '/cloud-agent'
 const ofSession = `${everything}/sessions/`
 
 export const directoryOf = (id: AgentSessionId): string => ofSession + id

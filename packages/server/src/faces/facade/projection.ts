@@ -2,6 +2,7 @@
 import { type PublicPlace, projected } from '@corral/transcript'
 import type { Message } from '../../sessions/messages.ts'
 import { placesOf } from '../../sessions/places.ts'
+import type { Recordings } from '../../sessions/recordings.ts'
 import type { Root, RootFigures } from '../../sessions/roots.ts'
 import { directoryOf } from './directories.ts'
 
@@ -11,7 +12,17 @@ type Members = Record<string, unknown>
 /** The provider under which agents in the cloud know every model. */
 export const providerId = 'corral'
 
-export function createProjection(deps: { placesReplaced(count: number): void; beyond: boolean }) {
+export function createProjection(deps: {
+  placesReplaced(count: number): void
+  shareTokenOf: Recordings['shareTokenOf']
+  publicUrl: string | null
+  beyond: boolean
+}) {
+  function shareOf(root: Root, origin: string): { share?: { url: string } } {
+    const token = deps.beyond ? deps.shareTokenOf(root) : null
+    return token === null ? {} : { share: { url: new URL(`/session/${token}`, origin).href } }
+  }
+
   const placeOf = (root: Root): PublicPlace => {
     const { workspacePath, home } = placesOf(root)
     return { workspacePath, home, directory: directoryOf(root.agentSessionId) }
@@ -32,8 +43,11 @@ export function createProjection(deps: { placesReplaced(count: number): void; be
       parts: parts.map((part) => members(root, part)),
     }),
 
-    /** `figures`: null where nothing is known of its work. */
-    session(root: Root, figures: RootFigures | null) {
+    /** Where people reach this server. */
+    originOf: (request: Request): string => deps.publicUrl ?? new URL(request.url).origin,
+
+    /** `figures`: null where nothing is known of its work. `origin`: see `originOf`. */
+    session(root: Root, figures: RootFigures | null, origin: string) {
       const { configuration } = root
       const { mode, model, variant } = figures?.request ?? configuration
       const used = figures && figures.promptTokens + figures.completionTokens > 0 ? figures : null
@@ -52,6 +66,7 @@ export function createProjection(deps: { placesReplaced(count: number): void; be
             cache: { read: used.cachedTokens, write: 0 },
           },
         }),
+        ...shareOf(root, origin),
         ...(deps.beyond && { metadata: metadataOf(root) }),
       }
     },

@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import type { Identity } from '../../identity/identity.ts'
 import type { Log } from '../../log/log.ts'
 import type { Messages } from '../../sessions/messages.ts'
+import type { Recordings } from '../../sessions/recordings.ts'
 import type { RepositoryPolicy } from '../../sessions/repository.ts'
 import type { Roots } from '../../sessions/roots.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
@@ -22,12 +23,15 @@ import { promptRoutes } from './prompts/routes.ts'
 import type { Route } from './route.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 
-export const facadeBases = ['/kilo', '/opencode'] as const
+const facadeBases = ['/kilo', '/opencode'] as const
 
 export type FacadeDependencies = {
   sessions: Sessions
   roots: Roots
   messages: Messages
+  recordings: Pick<Recordings, 'share' | 'unshare' | 'shareTokenOf' | 'setTitle'>
+  /** Where people reach this server; null: as the request did. */
+  publicUrl: string | null
   identity: Pick<Identity, 'authenticate' | 'standings'>
   log: Pick<Log, 'follow' | 'replay' | 'listen' | 'lastSeq'>
   repositories: RepositoryPolicy
@@ -52,7 +56,7 @@ export type FacadeFace = {
 }
 
 export function facadeFace(deps: FacadeDependencies): FacadeFace {
-  const projection = createProjection(deps)
+  const projection = createProjection({ ...deps, shareTokenOf: deps.recordings.shareTokenOf })
   const streams = createStreams(deps.identity)
   const parts = { ...deps, projection, streams }
   const routes: Route[] = [

@@ -10,6 +10,7 @@ import { createRoots } from '../../sessions/roots.ts'
 import { testSecrets } from '../../sessions/testSecrets.ts'
 import { bearer } from '../cloud-agent/testFace.ts'
 import { testStream } from '../cloud-agent/testStream.ts'
+import { testRecordings } from '../ingest/testRecordings.ts'
 import { facadeFace } from './routes.ts'
 
 export type TestFacade = Awaited<ReturnType<typeof testFacade>>
@@ -20,9 +21,11 @@ export async function testFacade(options: { beyond?: boolean } = {}) {
   const { database, log, sessions, identity, operator } = world
   const roots = createRoots(database)
   const messages = createMessages(database)
+  const { recordings } = testRecordings({ database, log, sessions, identity, logger: quietLogger })
   let replaced = 0
   const face = facadeFace({
-    ...{ sessions, identity, log, roots, messages },
+    ...{ sessions, identity, log, roots, messages, recordings },
+    publicUrl: null,
     repositories: { localRoots: [], outbound: createOutboundPolicy({ allowPrivateHosts: [] }) },
     digest: testSecrets().digest,
     placesReplaced(count) {

@@ -20,6 +20,8 @@ afterAll(() => face[Symbol.asyncDispose]())
 
 const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
   face.request(path, { method: 'POST', headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+/** On a busy machine, too. */
+const eventually = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 15_000, interval: 25 })
 const text = (words: string) => ({ type: 'text', text: words })
 const executionsOf = (id: SessionId) =>
   face.database.orm.select().from(execution).where(eq(execution.sessionId, id)).orderBy(execution.queuedSeq)
@@ -266,7 +268,7 @@ describe('the feed', () => {
     const subscription = { signal: abort.signal, sseDefaultRetryDelay: 5, sseMaxRetryDelay: 20 }
     const whole = listen((await subscribe(config, subscription)).stream)
     const cut = listen((await subscribe({ ...config, baseUrl: network.url + base }, subscription)).stream)
-    await vi.waitFor(() => expect([whole.types()[0], cut.types()[0]]).toEqual(['server.connected', 'server.connected']))
+    await eventually(() => expect([whole.types()[0], cut.types()[0]]).toEqual(['server.connected', 'server.connected']))
 
     const said = assistantSays(agentSessionId, [{ type: 'text', text: '' }])
     await face.say(id, said.events)
@@ -279,7 +281,7 @@ describe('the feed', () => {
       { type: 'session.status', properties: { sessionID: agentSessionId, status: { type: 'idle' } } },
     ])
     for (const one of [whole, cut]) {
-      await vi.waitFor(() => expect(one.types()).toContain('session.idle'), { timeout: 15_000, interval: 50 })
+      await eventually(() => expect(one.types()).toContain('session.idle'))
       expect(one.words()).toBe(story.join(''))
     }
     expect(cuts, 'every cut was made').toEqual([])
@@ -301,14 +303,14 @@ describe('the feed', () => {
     const abort = new AbortController()
     const events = listen((await client.event.subscribe({}, { signal: abort.signal })).stream)
     const global = listen((await client.global.event({ signal: abort.signal })).stream)
-    await vi.waitFor(() => expect(events.types()).toEqual(['server.connected', 'session.status']))
+    await eventually(() => expect(events.types()).toEqual(['server.connected', 'session.status']))
     expect(events.heard[1]?.properties).toEqual({ sessionID: before.agentSessionId, status: { type: 'busy' } })
 
     await face.start()
     const { id, agentSessionId } = await face.start({ prompt: 'New' }, user.userId)
     await face.sessions.interrupt({ userId: user.userId, botId: null, internal: false }, id)
-    await vi.waitFor(() => expect(events.types()).toContain('cloud.message.failed'))
-    await vi.waitFor(() => expect(events.types().at(-1)).toBe('session.status'))
+    await eventually(() => expect(events.types()).toContain('cloud.message.failed'))
+    await eventually(() => expect(events.types().at(-1)).toBe('session.status'))
     expect(events.heard.slice(2)).toMatchObject([
       { type: 'session.updated', properties: { info: { id: agentSessionId, title: 'New' } } },
       { type: 'cloud.message.queued', properties: { sessionID: agentSessionId, messageID: expect.any(String) } },
@@ -317,7 +319,7 @@ describe('the feed', () => {
       { type: 'session.status', properties: { status: { type: 'idle' } } },
     ])
     const directory = `/cloud-agent/sessions/${agentSessionId}`
-    await vi.waitFor(() => expect(global.heard).toHaveLength(events.heard.length))
+    await eventually(() => expect(global.heard).toHaveLength(events.heard.length))
     expect(global.types()).toEqual(events.types())
     expect([global.directories[0], global.directories.at(-1)]).toEqual(['/cloud-agent', directory])
     abort.abort()

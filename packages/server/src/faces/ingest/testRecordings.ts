@@ -25,5 +25,8 @@ export function testRecordings(deps: {
     keys: { cursors: Buffer.from('cursors'), shares: Buffer.from('shares') },
     rename: async () => false,
   })
-  return { face: ingestFace({ recordings, messages, identity, internalApiSecret, publicUrl: null, logger }) }
+  return {
+    recordings,
+    face: ingestFace({ recordings, messages, identity, internalApiSecret, publicUrl: null, logger }),
+  }
 }

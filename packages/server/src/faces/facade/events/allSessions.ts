@@ -16,6 +16,8 @@ type Known = { teller: Teller; newest: number }
 export async function* allSessions(
   deps: TellerDependencies & {
     log: Pick<Log, 'listen' | 'replay'>
+    /** Where people reach this server. */
+    origin: string
     /** Access to this session is to be watched from now on. */
     watch(root: Root): void
     onDeleted(listener: (id: SessionId) => void): () => void
@@ -62,7 +64,7 @@ export async function* allSessions(
 
   async function sessionOf(id: SessionId) {
     const [root, figures] = await Promise.all([roots.findById(caller, id), roots.figures([id])])
-    return projection.session(root, figures.get(id) ?? null)
+    return projection.session(root, figures.get(id) ?? null, deps.origin)
   }
 
   try {

@@ -49,7 +49,12 @@ export function eventRoutes(deps: {
     const { caller, request } = call
     const { stop, watch } = streams.open(caller, request.signal)
     const frames = allSessions(
-      { ...deps, caller, watch: ({ organizationId }) => watch(organizationId) },
+      {
+        ...deps,
+        caller,
+        origin: deps.projection.originOf(request),
+        watch: ({ organizationId }) => watch(organizationId),
+      },
       { global, signal: stop.signal },
     )
     return streamOf(frames, stop, call)

@@ -51,7 +51,7 @@ export function createSession(deps: {
     const input = { ...configurationOf(body, deps.defaultModel), ...clientIdOf(request) }
     const { cloudAgentSessionId } = await deps.sessions.open(caller, { ...parseInput(openSessionInput, input), title })
     const root = await deps.roots.findById(caller, cloudAgentSessionId)
-    return Response.json(deps.projection.session(root, null))
+    return Response.json(deps.projection.session(root, null, deps.projection.originOf(request)))
   }
 }
 

@@ -21,7 +21,7 @@ export function listSessions(deps: {
   const { roots, projection } = deps
   const cursors = createCursors(deps)
 
-  return async function list({ caller, query, root }: SelectingCall): Promise<Response> {
+  return async function list({ caller, query, root, request }: SelectingCall): Promise<Response> {
     const limit = readValue(query, 'limit', wholeNumber(1, mostSessions)) ?? mostSessions
     const start = readValue(query, 'start', wholeNumber(0, 8_640_000_000_000_000))
     const search = readValue(query, 'search', z.string().max(200, 'must have at most 200 characters'))
@@ -41,7 +41,7 @@ export function listSessions(deps: {
     const last = page.at(-1)
     const next = rows.length > limit && last ? cursors.write(last.activity, listOf(caller.userId)) : null
     return Response.json(
-      page.map((root) => projection.session(root, figures.get(root.id) ?? null)),
+      page.map((row) => projection.session(row, figures.get(row.id) ?? null, projection.originOf(request))),
       {
         headers:
           next === null || !deps.beyond

@@ -1,15 +1,15 @@
 /**
- * Sessions of the caller: listed, also by repository; which are at work; made, renamed, deleted; what one has to do and
+ * Sessions of the caller: listed, also by repository; which are at work; made, renamed, shared, deleted; what one has to do and
  * what it has changed.
  */
 import { z } from 'zod'
-import type { Caller } from '../../../identity/caller.ts'
+import type { Recordings } from '../../../sessions/recordings.ts'
 import type { RepositoryPolicy } from '../../../sessions/repository.ts'
-import type { Root, Roots } from '../../../sessions/roots.ts'
+import type { Roots } from '../../../sessions/roots.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
 import { readBody, smallBody } from '../body.ts'
 import type { Projection } from '../projection.ts'
-import type { Route } from '../route.ts'
+import type { Route, SessionCall } from '../route.ts'
 import { createSession } from './create.ts'
 import { listSessions } from './list.ts'
 import { fileDiffs } from './work.ts'
@@ -20,17 +20,19 @@ const changes = z.strictObject({ title })
 export function sessionRoutes(deps: {
   sessions: Sessions
   roots: Roots
+  recordings: Pick<Recordings, 'share' | 'unshare' | 'setTitle'>
   defaultModel: string
   repositories: RepositoryPolicy
   projection: Projection
   digest(content: string): string
   beyond: boolean
 }): Route[] {
-  const { sessions, roots, projection } = deps
+  const { sessions, roots, recordings, projection } = deps
 
-  async function shown(caller: Caller, { id }: Root): Promise<Response> {
+  /** As it is now. */
+  async function shown({ caller, root: { id }, request }: SessionCall): Promise<Response> {
     const [root, figures] = await Promise.all([roots.findById(caller, id), roots.figures([id])])
-    return Response.json(projection.session(root, figures.get(id) ?? null))
+    return Response.json(projection.session(root, figures.get(id) ?? null, projection.originOf(request)))
   }
 
   return [
@@ -63,7 +65,7 @@ export function sessionRoutes(deps: {
       path: '/session/:sessionID',
       scope: 'sessions:read',
       on: 'session',
-      handle: ({ caller, root }) => shown(caller, root),
+      handle: shown,
     },
     {
       method: 'POST',
@@ -86,11 +88,12 @@ export function sessionRoutes(deps: {
       scope: 'sessions:write',
       beyond: true,
       on: 'session',
-      async handle({ caller, root, request }) {
+      async handle(call) {
+        const { caller, root, request } = call
         const code = 'KILO_SESSION_UPDATE_UNSUPPORTED'
         const given = await readBody(request, { maxBytes: smallBody, schema: changes, code })
-        await sessions.rename(caller, root.id, given.title)
-        return shown(caller, root)
+        await recordings.setTitle(caller, { sessionId: root.id }, { title: given.title, generated: false })
+        return shown(call)
       },
     },
     {
@@ -102,6 +105,28 @@ export function sessionRoutes(deps: {
       async handle({ caller, root }) {
         await sessions.remove(caller, root.id)
         return Response.json(true)
+      },
+    },
+    {
+      method: 'POST',
+      path: '/session/:sessionID/share',
+      scope: 'sessions:write',
+      beyond: true,
+      on: 'session',
+      async handle(call) {
+        await recordings.share(call.caller, { sessionId: call.root.id })
+        return shown(call)
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/session/:sessionID/share',
+      scope: 'sessions:write',
+      beyond: true,
+      on: 'session',
+      async handle(call) {
+        await recordings.unshare(call.caller, { sessionId: call.root.id })
+        return shown(call)
       },
     },
     {
