@@ -2,6 +2,7 @@
 import { agentFeed } from './agentFeed.ts'
 import { append } from './append.ts'
 import type { Benchmark, Row } from './benchmark.ts'
+import { crowd } from './crowd.ts'
 import { fanOut } from './fanOut.ts'
 import { latency } from './latency.ts'
 import { startPostgres } from './postgres.ts'
@@ -10,7 +11,7 @@ import { keep, table } from './results.ts'
 import { start } from './start.ts'
 
 /** Replay comes first: it looks at the memory that the process takes, which the others have taken already. */
-const benchmarks: Benchmark[] = [replay, append, latency, fanOut, agentFeed, start]
+const benchmarks: Benchmark[] = [replay, append, latency, fanOut, agentFeed, start, crowd]
 
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name))

@@ -160,7 +160,7 @@ test('doctor tells what works and what is missing', async () => {
   expect(stdout).toMatch(/✔ git .*✔ sandboxes .*✔ server +process \d+ at http/s)
   const findings: { what: string; state: string; remedy?: string }[] = await json('doctor')
   expect(findings.map(({ what }) => what)).toEqual(
-    expect.arrayContaining(['git', 'sandboxes', 'agents', 'models', 'disk']),
+    expect.arrayContaining(['git', 'sandboxes', 'limits', 'agents', 'models', 'disk']),
   )
   for (const { state, remedy } of findings) expect(state === 'works' || remedy !== undefined).toBe(true)
 })
