@@ -123,7 +123,7 @@ const fileSchema = z.strictObject({
   sandboxLimits: z
     .strictObject({
       memoryMiB: z.number().int().min(256).default(4_096),
-      processes: z.number().int().min(64).default(1_024),
+      processes: z.number().int().min(128).default(1_024),
       diskMiB: z.number().int().min(64).default(16_384),
       cpus: z.number().min(0.1).nullable().default(null),
       cgroups: z.boolean().default(true),

@@ -37,8 +37,8 @@ test('the agent goes only when no tool would help', () => {
 
 test('who multiplies is found by the group, before the last process is taken', () => {
   const bomb = Array.from({ length: 90 }, () => entry({ group: 7 }))
-  expect(chooseByNumber([agent, entry({}), ...bomb], 130)).toBeNull()
-  expect(chooseByNumber([agent, entry({}), ...bomb], 120)).toMatchObject({ entries: bomb, amount: 90 })
+  expect(chooseByNumber([agent, entry({}), ...bomb], 150)).toBeNull()
+  expect(chooseByNumber([agent, entry({}), ...bomb], 140)).toMatchObject({ entries: bomb, amount: 90 })
 })
 
 test('who leaves its group each time takes all tools with it, and never an agent', () => {

@@ -19,6 +19,8 @@ const worthOf = 32
 const multitudeOf = 4
 /** Above this part of the limit, what runs can hardly start anything any more. */
 const crowded = 0.9
+/** Process 1, what it has started, and the supervisor's threads, which are in no table but count for the kernel. */
+const ours = 16
 
 /** The largest tool; if all are small, the group with the largest sum; if that is small, too, the largest agent. */
 export function chooseByMemory(table: readonly Weighed[], limitBytes: number): Victims | null {
@@ -35,7 +37,7 @@ export function chooseByMemory(table: readonly Weighed[], limitBytes: number): V
 /** The largest group, if it alone is a multitude; otherwise every tool. */
 export function chooseByNumber(table: readonly Entry[], limit: number): Victims | null {
   const threads = (entries: readonly Entry[]) => entries.reduce((sum, entry) => sum + entry.threads, 0)
-  if (threads(table) < limit * crowded) return null
+  if (threads(table) < limit * crowded - ours) return null
   const tools = table.filter(({ role }) => role === 'tool')
   const group = largestGroup(tools, (entry) => entry.threads)
   if (group && group.amount >= limit / multitudeOf) return { kind: 'tool', ...group }

@@ -1,6 +1,7 @@
 /**
- * How much disk the sandbox takes. Counting its files is dear, so they are counted only when the file system has lost
- * enough room since the last count that the limit may have been passed. Invariant: above the limit, or when the host
+ * How much disk the sandbox takes. Counting its files is dear, so they are counted only when so much was written since the
+ * last count, or the file system has lost so much room, that the limit may have been passed; and now and then, since
+ * others make room meanwhile and writers that end at once are not seen. Invariant: above the limit, or when the host
  * itself runs out of room, whoever writes is named; whoever deletes never is, so that room can be made.
  */
 import { statfsSync } from 'node:fs'
@@ -15,6 +16,8 @@ export type Writer = { entry: Entry; bytes: number }
 /** What others on this host, such as the database of the server, must always find free. */
 export const hostReserveBytes = 1024 ** 3
 const countTimeoutMs = 120_000
+/** In any case again after a minute, or after so much more time than it takes. */
+const rarely = { ms: 60_000, share: 300 }
 /** A start has better things to do than to count what is there already. */
 const firstCountMs = 60_000
 /** Counting takes at most this part of the time. */
@@ -34,9 +37,11 @@ export function createDiskMeter(options: {
   let counted: { usedBytes: number; freeBytes: number; atMs: number; tookMs: number } | null = null
   let counting = false
   let written = new Map<string, number>()
+  let writtenSinceCount = 0
 
   async function count(freeBytes: number): Promise<number> {
     counting = true
+    writtenSinceCount = 0
     const beganMs = performance.now()
     const { code, stdout, stderr } = await run({
       command: 'nice',
@@ -57,9 +62,12 @@ export function createDiskMeter(options: {
 
   function isDue(freeBytes: number): boolean {
     const nowMs = performance.now()
-    if (!counted) return nowMs - beganAtMs > firstCountMs || freeAtStart - freeBytes > limitBytes / 8
-    const most = counted.usedBytes + Math.max(0, counted.freeBytes - freeBytes)
-    return most > limitBytes && nowMs - counted.atMs > counted.tookMs * countingShare
+    const grownBytes = Math.max(writtenSinceCount, (counted?.freeBytes ?? freeAtStart) - freeBytes)
+    if (!counted) return nowMs - beganAtMs > firstCountMs || grownBytes > limitBytes / 8
+    const { usedBytes, atMs, tookMs } = counted
+    const ageMs = nowMs - atMs
+    if (usedBytes + grownBytes > limitBytes) return ageMs > tookMs * countingShare
+    return ageMs > Math.max(rarely.ms, tookMs * rarely.share)
   }
 
   return {
@@ -75,10 +83,12 @@ export function createDiskMeter(options: {
     /** To be asked before every look, since it compares with the time before. */
     writer(table: readonly Entry[]): Writer | null {
       const now = new Map(table.map((entry) => [nameOf(entry), writtenBytes(entry)]))
-      const [most] = table
+      const changes = table
         .map((entry) => ({ entry, bytes: (now.get(nameOf(entry)) ?? 0) - (written.get(nameOf(entry)) ?? 0) }))
         .toSorted((a, b) => b.bytes - a.bytes)
       written = now
+      writtenSinceCount += changes.reduce((sum, { bytes }) => sum + bytes, 0)
+      const [most] = changes
       return most && most.bytes >= worthBytes ? most : null
     },
   }

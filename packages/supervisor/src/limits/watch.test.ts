@@ -126,3 +126,11 @@ test('above the limit of the disk the tool that writes is ended, and one that de
   const small = start(`for i in 1 2 3; do head -c 4M /dev/urandom > ${folder}/small; sleep 0.5; done`)
   expect(await small.end).toBe(0)
 })
+
+test('an agent that fills the disk itself is not ended, but its execution fails', async () => {
+  limits({ diskBytes: 20 * MiB })
+  const writes = `while :; do head -c 8M /dev/urandom >> ${folder}/large; sync ${folder}/large; sleep 0.1; done`
+  const agent = start(writes, { CORRAL_AGENT: session })
+  await expect.poll(() => told, { timeout: 8_000 }).toContainEqual({ session, message: 'failed', reason: 'disk_full' })
+  expect(agent.child.exitCode).toBeNull()
+})

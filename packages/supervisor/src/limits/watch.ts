@@ -51,7 +51,7 @@ const afterReliefMs = 50
 /** Whoever has not gone by then is not waited for. */
 const dyingMs = 2_000
 const diskMs = 1_000
-/** A death within this time of a look that found so much of the limit taken is put down to memory. */
+/** An agent's death within this time of an end for memory is put down to it. */
 const recentMs = 3_000
 
 export function watchLimits(options: WatchOptions): Watch {
@@ -71,11 +71,13 @@ export function watchLimits(options: WatchOptions): Watch {
   let killedAtMs = Number.NEGATIVE_INFINITY
   let diskAtMs = Number.NEGATIVE_INFINITY
   let toldOfDisk = false
-  let timer: NodeJS.Timeout | undefined
+  /** Null: closed. */
+  let timer: NodeJS.Timeout | null = setTimeout(look, busyMs)
   // Its threads are made at their first use, which must not be when there may be no more of them.
   void readFile('/proc/self/stat')
 
   function look(): void {
+    if (timer === null) return
     clearTimeout(timer)
     let relieved = false
     try {
@@ -135,7 +137,7 @@ export function watchLimits(options: WatchOptions): Watch {
     end(victims.entries)
     options.tell(
       session ?? null,
-      `The sandbox reached its limit of ${limits.processes} processes. ${named(victims)}, ${victims.amount} with threads, ended.`,
+      `The sandbox reached its limit of ${limits.processes} processes. ${named(victims)} had ${victims.amount} and was ended.`,
       'too_many_processes',
     )
     return true
@@ -195,7 +197,6 @@ export function watchLimits(options: WatchOptions): Watch {
       ? `The sandbox holds ${GiB(pressure.usedBytes)} of files, and its limit is ${GiB(limits.diskBytes)}.`
       : `Only ${GiB(pressure.freeBytes)} are left on the disk of the host.`
 
-  timer = setTimeout(look, busyMs)
   return {
     look,
     diedOfMemory(session) {
@@ -203,7 +204,10 @@ export function watchLimits(options: WatchOptions): Watch {
       const nowMs = performance.now()
       return nowMs - Math.max(ended.get(session) ?? Number.NEGATIVE_INFINITY, killedAtMs) < recentMs
     },
-    close: () => clearTimeout(timer),
+    close() {
+      if (timer !== null) clearTimeout(timer)
+      timer = null
+    },
   }
 }
 
