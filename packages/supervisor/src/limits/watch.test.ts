@@ -117,7 +117,9 @@ test('who multiplies without end is ended as a whole, and a neighbor is not', as
   expect(told).toEqual([{ session, message: expect.stringContaining('limit of'), reason: 'too_many_processes' }])
 })
 
-test('above the limit of the disk the tool that writes is ended, and one that deletes makes room', async () => {
+test('above the limit of the disk the tool that writes is ended, and one that deletes makes room', {
+  timeout: 30_000,
+}, async () => {
   limits({ diskBytes: 40 * MiB })
   const writes = start(`while :; do head -c 8M /dev/urandom >> ${folder}/large; sync ${folder}/large; sleep 0.1; done`)
   expect(await writes.end).toBe('SIGKILL')
@@ -127,10 +129,10 @@ test('above the limit of the disk the tool that writes is ended, and one that de
   expect(await small.end).toBe(0)
 })
 
-test('an agent that fills the disk itself is not ended, but its execution fails', async () => {
+test('an agent that fills the disk itself is not ended, but its execution fails', { timeout: 30_000 }, async () => {
   limits({ diskBytes: 20 * MiB })
   const writes = `while :; do head -c 8M /dev/urandom >> ${folder}/large; sync ${folder}/large; sleep 0.1; done`
   const agent = start(writes, { CORRAL_AGENT: session })
-  await expect.poll(() => told, { timeout: 8_000 }).toContainEqual({ session, message: 'failed', reason: 'disk_full' })
+  await expect.poll(() => told, { timeout: 20_000 }).toContainEqual({ session, message: 'failed', reason: 'disk_full' })
   expect(agent.child.exitCode).toBeNull()
 })
