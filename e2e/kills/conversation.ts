@@ -36,14 +36,19 @@ export type Begun = Conversation & { first: ExecutionId }
 /** From nothing to the agent's first call of the model, on a machine that is busy. */
 export const bootMs = 60_000
 
-export async function startConversation(corral: Installation, name: string, prompt: string): Promise<Begun> {
+export async function startConversation(
+  corral: Installation,
+  name: string,
+  prompt: string,
+  { autoCommit = true }: { autoCommit?: boolean } = {},
+): Promise<Begun> {
   const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
   const ack = await corral.corral.call.start.mutate({
     prompt,
     mode: 'code',
     model: 'scripted/demo',
     gitUrl: repository,
-    autoCommit: true,
+    autoCommit,
   })
   return { ...joinConversation(corral, { ...ack, repository }), first: ack.executionId }
 }

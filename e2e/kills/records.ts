@@ -122,7 +122,7 @@ const clocks = [
   ['execution', 'session_id = $1', ['created_at', 'delivered_at', 'started_at', 'ended_at', 'stopped_at']],
   ['session_head', 'session_id = $1', ['last_progress_at']],
   ['workspace', 'session_id = $1', ['preparing_since', 'agent_until']],
-  ['session', 'id = $1', ['wake_at', 'claim_until']],
+  ['session', 'id = $1', ['updated_at', 'wake_at', 'claim_until']],
   [
     'sandbox',
     'id = (select sandbox_id from session where id = $1)',

@@ -30,6 +30,7 @@ import { doorUrl } from './gateway/doorUrl.ts'
 import { restDoor } from './gateway/restPolicy.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
 import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
+import { hasRoom } from './host/disk.ts'
 import { hasCode } from './host/systemError.ts'
 import { derivedKey } from './identity/derivedKey.ts'
 import type { Identity } from './identity/identity.ts'
@@ -201,6 +202,8 @@ export function createApp(deps: {
     requestSandbox: sandboxOf.requestSandbox,
     requestStop: fleet.requestStop,
     removeSandbox: fleet.remove,
+    sandboxIsWhole: fleet.isWhole,
+    hasRoom: () => hasRoom(config.home, config.minimumFreeDiskBytes),
     removeCheckpoint: checkpoints.remove,
     wakeSandboxes: fleet.reconciler.poke,
     redactText: (id, text) => redactors.known(id)?.text(text) ?? text,
@@ -318,7 +321,7 @@ export function createApp(deps: {
       server?.closeIdleConnections()
       facade.close()
       await stream.close()
-      await Promise.all([sessionReconciler.close(), fleet.reconciler.close(), callbacks.close()])
+      await Promise.all([sessionReconciler.close(), fleet.close(), callbacks.close()])
       holdBack.close()
       await links.close()
       await log.close()

@@ -34,6 +34,8 @@ export const defaultTimers = {
   sandboxTurnMs: 250,
   /** A sandbox without a link is looked at this often. */
   sandboxInspectMs: 1_000,
+  /** Whether the folders of a sandbox are still there. */
+  sandboxFolderMs: 2_000,
   linkSilenceMs: 45_000,
   sandboxLostMs: 90_000,
   preparationMs: 12 * 60_000,
@@ -64,6 +66,10 @@ export const defaultTimers = {
   callbackRetryMs: 60_000,
   /** How long a callback that is over stays listed. */
   callbackKeepMs: 30 * 24 * 60 * 60_000,
+  /** To the second look at a disk that is too full; the next ones come after three and six times that. */
+  diskRetryMs: 10_000,
+  /** How long what lies on disk for a session is kept when nobody touches it. */
+  sessionKeptMs: 90 * 24 * 60 * 60_000,
   /** How long a signing key that was replaced signs on. */
   callbackKeyMs: 24 * 60 * 60_000,
   /** How long the beginning of a secret waits for the next word of its part. */
@@ -119,6 +125,11 @@ const fileSchema = z.strictObject({
   facade: z.strictObject({ beyond: z.boolean().default(true) }).prefault({}),
   /** `host`, `*.host`, `host:port`: what every session may reach. */
   network: z.strictObject({ hosts: z.array(z.string()).default([]) }).prefault({}),
+  /** Below that much, no new work begins until there is room again. */
+  minimumFreeDiskBytes: z
+    .number()
+    .nonnegative()
+    .default(2 * 1024 ** 3),
   /** Of each sandbox. An agent alone takes 600 MiB after some turns, and 30 threads. */
   sandboxLimits: z
     .strictObject({
@@ -166,6 +177,7 @@ export type Config = {
   gitHosts: ConfigFile['gitHosts']
   /** What every session may reach through the web proxy. */
   network: ConfigFile['network']
+  minimumFreeDiskBytes: number
   facade: ConfigFile['facade']
   registries: RegistrySettings
   rateLimits: RateLimitSettings
@@ -239,6 +251,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     minimumCreditUsd: file.minimumCreditUsd,
     gitHosts: file.gitHosts,
     network: file.network,
+    minimumFreeDiskBytes: file.minimumFreeDiskBytes,
     facade: file.facade,
     registries: file.registries,
     rateLimits: file.rateLimits,

@@ -240,6 +240,8 @@ export const execution = pgTable(
     finalization: text('finalization', { enum: ['none', 'pending', 'done'] })
       .notNull()
       .default('none'),
+    /** The disk had no room for it when its turn came. */
+    waitsForRoomSince: at('waits_for_room_since'),
     /** Where its end is told, as of its admission; sealed for the callback's row. */
     callbackTarget: bytea('callback_target'),
   },
@@ -308,7 +310,7 @@ export const ask = pgTable(
 )
 
 export const warmUpStates = ['due', 'running', 'over'] as const
-export const workspaceStates = ['absent', 'preparing', 'ready', 'failed'] as const
+export const workspaceStates = ['absent', 'preparing', 'ready', 'failed', 'collecting'] as const
 
 export const workspace = pgTable(
   'workspace',
@@ -342,7 +344,7 @@ export const workspace = pgTable(
   (t) => [
     /** Agents that are started now count wherever one is to be started. */
     index('workspace_warming').on(t.warmingSince).where(sql`warm_up = 'running'`),
-    check('workspace_state', sql`${t.state} in ('absent', 'preparing', 'ready', 'failed')`),
+    check('workspace_state', sql`${t.state} in ('absent', 'preparing', 'ready', 'failed', 'collecting')`),
     check('workspace_warm_up', sql`${t.warmUp} in ('due', 'running', 'over')`),
   ],
 )

@@ -5,12 +5,13 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { SessionId } from '@corral/protocol'
 import { sessionUuid } from '../database/sessionUuid.ts'
+import { hasRoom } from '../host/disk.ts'
 import { hasCode } from '../host/systemError.ts'
 
 export type Blobs = ReturnType<typeof createBlobs>
@@ -49,8 +50,7 @@ export function createBlobs(options: {
     /** `source` ends after `bytes`, or breaks off, which rejects and keeps nothing. */
     async write(session: SessionId, hash: string, source: Readable, bytes: number): Promise<'kept' | BlobRefusal> {
       if ((await bytesOf(session, hash)) === bytes) return 'kept'
-      const { bavail, bsize } = await statfs(options.folder)
-      if (bavail * bsize < bytes + options.spareBytes) return 'no_room'
+      if (!(await hasRoom(options.folder, bytes + options.spareBytes))) return 'no_room'
       if ((await heldBytes(session)) + bytes > options.sessionBytes) return 'too_large'
       await mkdir(folderOf(session), { recursive: true, mode: 0o700 })
       const fresh = `${pathOf(session, hash)}.${randomUUID()}.tmp`

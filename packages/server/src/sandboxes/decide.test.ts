@@ -8,6 +8,7 @@ const inMs = (ms: number) => new Date(now.getTime() + ms)
 const minutes = 60_000
 
 const facts = (given: Partial<SandboxFacts> = {}): SandboxFacts => ({
+  whole: true,
   state: 'ready',
   spawned: true,
   startingSince: ago(60 * minutes),
@@ -84,4 +85,16 @@ describe('an unreachable sandbox', () => {
 it('goes on stopping what was asked to stop, and leaves what has stopped', () => {
   expect(decided({ state: 'stopping' })).toEqual({ do: 'stop', because: 'asked' })
   expect(decided({ state: 'stopped' })).toEqual({ do: 'wait', until: null })
+})
+
+it('a sandbox whose folders were removed under it is ended at once, whatever it works at', () => {
+  const lost = { do: 'stop', because: 'lost' }
+  expect(decided({ whole: false, state: 'ready', linked: true, busy: true, silentForMs: 0 })).toEqual(lost)
+  expect(decided({ whole: false, state: 'unreachable' })).toEqual(lost)
+  expect(decided({ whole: false, state: 'stopping' })).toEqual(lost)
+  expect(decided({ whole: false, state: 'starting', spawned: true, startingSince: ago(1_000) })).toEqual(lost)
+  expect(decided({ whole: false, state: 'starting', spawned: false, startingSince: ago(1_000) })).toEqual({
+    do: 'spawn',
+  })
+  expect(decided({ whole: false, state: 'stopped' })).toEqual({ do: 'wait', until: null })
 })

@@ -8,6 +8,8 @@ import type { SandboxState } from '../database/schema.ts'
 
 export type SandboxFacts = {
   state: SandboxState
+  /** Its folders are where they were when it was started. */
+  whole: boolean
   /** The driver has answered `start` for this boot. */
   spawned: boolean
   startingSince: Date | null
@@ -28,7 +30,7 @@ export type SandboxAction =
   | { do: 'spawn' }
   | { do: 'inspect' }
   | { do: 'markUnreachable' }
-  | { do: 'stop'; because: 'idle' | 'start_timeout' | 'silence' | 'asked' }
+  | { do: 'stop'; because: 'idle' | 'start_timeout' | 'silence' | 'asked' | 'lost' }
   | { do: 'wait'; until: Date | null }
 
 export function decideSandbox(facts: SandboxFacts, now: Date, timers: Timers): SandboxAction {
@@ -40,16 +42,18 @@ export function decideSandbox(facts: SandboxFacts, now: Date, timers: Timers): S
     case 'stopped':
       return { do: 'wait', until: null }
     case 'stopping':
-      return { do: 'stop', because: 'asked' }
+      return { do: 'stop', because: facts.whole ? 'asked' : 'lost' }
     case 'starting': {
       // Its time begins when it is spawned; until then it may have to wait for its turn.
       if (!facts.spawned) return { do: 'spawn' }
       const leftMs = timers.sandboxStartMs - since(facts.startingSince)
       if (leftMs <= 0) return { do: 'stop', because: 'start_timeout' }
+      if (!facts.whole) return { do: 'stop', because: 'lost' }
       if (inspectInMs <= 0) return { do: 'inspect' }
       return { do: 'wait', until: inMs(Math.min(leftMs, inspectInMs)) }
     }
     case 'ready': {
+      if (!facts.whole) return { do: 'stop', because: 'lost' }
       const silentForMs = Math.min(facts.silentForMs, facts.watchingForMs)
       if (!facts.linked && inspectInMs <= 0) return { do: 'inspect' }
       if (silentForMs >= timers.linkSilenceMs) return { do: 'markUnreachable' }
@@ -62,6 +66,7 @@ export function decideSandbox(facts: SandboxFacts, now: Date, timers: Timers): S
       return { do: 'wait', until: inMs(Math.min(untilSilenceMs, idleLeftMs)) }
     }
     case 'unreachable': {
+      if (!facts.whole) return { do: 'stop', because: 'lost' }
       const lostInMs = timers.sandboxLostMs - Math.min(since(facts.unreachableSince), facts.watchingForMs)
       if (inspectInMs <= 0) return { do: 'inspect' }
       // Its execution has failed by now; only its end makes room for the next one.

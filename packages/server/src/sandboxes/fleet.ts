@@ -16,6 +16,7 @@ import { removeTree } from '../host/removeTree.ts'
 import type { Links } from '../supervisors/links.ts'
 import { decideSandbox, type SandboxFacts } from './decide.ts'
 import type { Driver, SandboxLimits } from './driver.ts'
+import { isWhole } from './folder.ts'
 import { sandboxFolder } from './layout.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { linkToken, linkTokenHash } from './linkToken.ts'
@@ -34,7 +35,10 @@ export type Fleet = {
   linkChanged(id: SandboxId): Promise<void>
   /** Compares what the driver has with the rows: adopts, and stops strays. */
   takeStock(): Promise<void>
+  /** False when its folders were removed under it. */
+  isWhole(id: SandboxId): Promise<boolean>
   reconciler: Reconciler
+  close(): Promise<void>
 }
 
 export type FleetDependencies = {
@@ -70,6 +74,7 @@ export function createFleet(deps: FleetDependencies): Fleet {
     const work = await deps.workIn(row.id)
     return {
       state: row.state,
+      whole: await isWhole(sandboxFolder(deps.dataFolder, row.id)),
       spawned: row.ref !== null,
       startingSince: row.startingSince,
       unreachableSince: row.unreachableSince,
@@ -105,8 +110,25 @@ export function createFleet(deps: FleetDependencies): Fleet {
     },
   })
 
+  /** A folder that is removed tells nobody. One look at each sandbox that runs is cheap, a claim on its row is not. */
+  async function lookForLost(): Promise<void> {
+    for (const id of links.linked()) {
+      if (await isWhole(sandboxFolder(deps.dataFolder, id))) continue
+      await database.transaction((tx) => wakeSandbox(tx, id))
+      reconciler.poke()
+    }
+  }
+  const looking = setInterval(() => {
+    lookForLost().catch((error: unknown) => logger.warn({ error }, 'the folders of sandboxes could not be looked at'))
+  }, timers.sandboxFolderMs)
+
   return {
     reconciler,
+    isWhole: (id) => isWhole(sandboxFolder(deps.dataFolder, id)),
+    async close() {
+      clearInterval(looking)
+      await reconciler.close()
+    },
 
     async create(tx, name) {
       const id = newSandboxId()

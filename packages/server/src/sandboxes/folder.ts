@@ -1,12 +1,27 @@
 // Makes a sandbox's folder on this host, its boot file and its log. Invariants: what the sandbox may write belongs to
 // its host user, the rest to the server; nothing is written through a name that the sandbox could have made a link.
 import { randomUUID } from 'node:crypto'
-import { chmod, chown, type FileHandle, lstat, mkdir, open, rename } from 'node:fs/promises'
+import { chmod, chown, type FileHandle, lstat, mkdir, open, rename, stat } from 'node:fs/promises'
 import type { BootFile } from '@corral/protocol'
 import { removeTree } from '../host/removeTree.ts'
 import { hasCode } from '../host/systemError.ts'
 import type { SandboxSpec } from './driver.ts'
 import { inside, type SandboxPaths, sandboxPaths } from './layout.ts'
+
+/**
+ * Whether what is bound into a sandbox still is where it was bound from. One whose folders were removed under it runs on,
+ * and can keep nothing any more.
+ */
+export async function isWhole(folder: string): Promise<boolean> {
+  const { workspace, home, state } = sandboxPaths(folder)
+  const found = await Promise.all([workspace, home, state].map((path) => stat(path).catch(orMissing)))
+  return found.every((entry) => entry !== null)
+}
+
+function orMissing(error: unknown): null {
+  if (hasCode(error, 'ENOENT')) return null
+  throw error
+}
 
 export async function makeSandboxFolder({ folder, hostUser }: SandboxSpec): Promise<SandboxPaths> {
   const paths = sandboxPaths(folder)

@@ -131,16 +131,13 @@ export function createLifecycle(deps: FleetDependencies & { turns: StartTurns })
     // A server that died in the middle of a start left no reference; the driver knows it all the same.
     const ref = refOf(row) ?? (await driver.list()).find(({ sandboxId }) => sandboxId === row.id)
     if (ref) {
-      const end = await driver.stop(ref, because === 'silence' ? 0 : timers.sandboxGraceMs)
+      const end = await driver.stop(ref, because === 'silence' || because === 'lost' ? 0 : timers.sandboxGraceMs)
       if (end === 'unconfirmed') logger.error({ sandboxId: row.id, ref }, 'the end of a sandbox could not be confirmed')
     }
-    const timedOut = because === 'start_timeout'
-    await stopped(
-      claim,
-      row.id,
-      timedOut ? 'sandbox_start_failed' : null,
-      timedOut ? 'Its supervisor did not connect in time.' : null,
-    )
+    if (because === 'start_timeout')
+      return stopped(claim, row.id, 'sandbox_start_failed', 'Its supervisor did not connect in time.')
+    const lost = because === 'lost' ? 'sandbox_lost' : null
+    await stopped(claim, row.id, lost, lost && failures[lost].sentence)
   }
 
   async function stopped(

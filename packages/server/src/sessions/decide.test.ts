@@ -42,6 +42,9 @@ const ready = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
   ending: [],
   next: null,
   mayStartAgent: true,
+  untouchedSince: null,
+  room: 'enough',
+  waitsForRoomSince: null,
   uncompacted: null,
   watchingForMs: 60 * minutes,
   ...facts,
@@ -369,5 +372,68 @@ describe('a deleted session', () => {
     expect(decided(ready({ ...deleted, sandbox: sandbox({ state: 'stopping' }) }))).toEqual({ do: 'wait', until: null })
     expect(decided(ready({ ...deleted, sandbox: sandbox({ state: 'stopped' }) }))).toEqual({ do: 'remove' })
     expect(decided(ready({ ...deleted, sandbox: null }))).toEqual({ do: 'remove' })
+  })
+})
+
+describe('what lies on disk for a session', () => {
+  const day = 24 * 60 * minutes
+  const stopped = { sandbox: sandbox({ state: 'stopped' }), link: null }
+  const collecting = { workspace: { ...ready().workspace, state: 'collecting' as const } }
+
+  it('is collected when nobody has touched it for 90 days, once its sandbox has stopped', () => {
+    expect(decided(ready({ untouchedSince: ago(day) }))).toEqual({ do: 'wait', until: inMs(89 * day) })
+    expect(decided(ready({ untouchedSince: ago(90 * day) }))).toEqual({ do: 'stopSandbox' })
+    expect(decided(ready({ ...stopped, untouchedSince: ago(90 * day) }))).toEqual({
+      do: 'collect',
+      checkpointToo: true,
+    })
+    const never = { ...stopped, session: { state: 'prepared' as const, preparedAt: ago(90 * day) } }
+    expect(decided(ready({ ...never, untouchedSince: ago(90 * day) }))).toEqual({ do: 'collect', checkpointToo: true })
+  })
+
+  it('is not collected while there is work, and not again when it is gone', () => {
+    expect(decided(ready({ untouchedSince: ago(90 * day), next: execution() }))).toMatchObject({ do: 'deliver' })
+    expect(decided(ready({ untouchedSince: ago(90 * day), running: running() }))).toMatchObject({ do: 'wait' })
+    expect(decided(ready({ ...stopped, untouchedSince: null }))).toEqual({ do: 'wait', until: null })
+  })
+
+  it('goes to make room for others, but for its checkpoint, and a message waits until it has gone', () => {
+    const untouchedSince = ago(day)
+    expect(decided(ready({ ...collecting, untouchedSince }))).toEqual({ do: 'stopSandbox' })
+    expect(decided(ready({ ...collecting, ...stopped, untouchedSince }))).toEqual({
+      do: 'collect',
+      checkpointToo: false,
+    })
+    const next = execution()
+    expect(decided(ready({ ...collecting, ...stopped, untouchedSince, next }))).toMatchObject({ do: 'collect' })
+  })
+})
+
+describe('a disk that is too full', () => {
+  const next = execution()
+  const full = (facts: Partial<SessionFacts>) => decided(ready({ next, room: 'none', ...facts }))
+
+  it('has others collected, then looks again after 10, 30 and 60 seconds, and then fails the execution', () => {
+    expect(full({ room: 'collectable' })).toEqual({ do: 'makeRoom' })
+    expect(full({ room: 'coming' })).toEqual({ do: 'wait', until: inMs(1_000) })
+    expect(full({})).toEqual({ do: 'waitForRoom' })
+    for (const [seconds, more] of [
+      [0, 10],
+      [10, 30],
+      [39, 1],
+      [40, 60],
+      [99, 1],
+    ] as const) {
+      const waited = { do: 'wait', until: inMs(more * 1_000) }
+      expect(full({ waitsForRoomSince: ago(seconds * 1_000) }), `${seconds} s`).toEqual(waited)
+    }
+    expect(full({ waitsForRoomSince: ago(100_000) })).toMatchObject({ do: 'fail', reason: 'disk_full' })
+  })
+
+  it('goes on as soon as there is room, and stops neither what runs nor what is to be finalized', () => {
+    expect(full({ room: 'enough', waitsForRoomSince: ago(99_000) })).toMatchObject({ do: 'deliver' })
+    expect(full({ running: running() })).toMatchObject({ do: 'wait' })
+    const pending = ended({ stoppedAt: ago(1_000), finalization: 'pending' })
+    expect(full({ ending: [pending] })).toEqual({ do: 'finalize', executionId: pending.id })
   })
 })

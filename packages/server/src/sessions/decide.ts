@@ -7,6 +7,7 @@
 import { type AskState, type ExecutionId, type FailureReason, failures } from '@corral/protocol'
 import type { Timers } from '../config.ts'
 import type { SandboxState, SessionState, warmUpStates, workspaceStates } from '../database/schema.ts'
+import { type Room, untilCollected, untilRoom } from './collection.ts'
 import { untilWarm, warmingUntil } from './warmth.ts'
 
 export type ExecutionFacts = {
@@ -59,6 +60,11 @@ export type SessionFacts = {
    * are waited for first; an agent that runs already needs no start.
    */
   mayStartAgent: boolean
+  /** Of what lies on disk beside the log, a workspace or a checkpoint; null when there is nothing. */
+  untouchedSince: Date | null
+  /** Of the disk, for the next execution, and since when that waits for it. */
+  room: Room
+  waitsForRoomSince: Date | null
   /** The execution that has stopped the longest ago and whose deltas are still in the log. */
   uncompacted: { id: ExecutionId; stoppedAt: Date } | null
   /** For how long our own clock has run without a pause, the database was there and links were accepted. */
@@ -80,6 +86,9 @@ export type SessionAction =
   | { do: 'stopAgent' }
   | { do: 'fail'; executionId: ExecutionId; reason: FailureReason; message: string }
   | { do: 'failPreparation'; reason: FailureReason; message: string }
+  | { do: 'makeRoom' }
+  | { do: 'waitForRoom' }
+  | { do: 'collect'; checkpointToo: boolean }
   | { do: 'compact'; executionId: ExecutionId }
   | { do: 'remove' }
   | { do: 'wait'; until: Date | null }
@@ -108,8 +117,15 @@ function nextOfWork(facts: SessionFacts, now: Date, timers: Timers): SessionActi
     return { do: 'giveUpFinalization', executionId: pending.id }
   }
   const work = pending ?? facts.next
+  const collecting = work && facts.workspace.state !== 'collecting' ? null : untilCollected(facts, now, timers)
+  if (collecting && collecting.do !== 'wait') return collecting
+  const untouchedUntil = collecting?.until ?? null
+  if (facts.workspace.state === 'collecting') return waitUntil(null)
+
+  const full = pending ? null : untilRoom(facts, now, timers)
+  if (full) return full
   const warm = facts.session.state === 'prepared'
-  if (!work && !warm) return whenIdle(facts, now)
+  if (!work && !warm) return withDeadline(whenIdle(facts, now), untouchedUntil)
 
   const obstacle = untilReady(facts, work !== null, now, timers)
   if (obstacle) return withDeadline(obstacle, pending?.endedAt ? later(pending.endedAt, timers.finalizationMs) : null)
@@ -227,6 +243,8 @@ function untilReady(facts: SessionFacts, hasWork: boolean, now: Date, timers: Ti
       if (deadline <= now) return failPreparation('preparation_timeout')
       return workspace.sentLink === link.id ? waitUntil(deadline) : { do: 'prepareWorkspace', again: true }
     }
+    case 'collecting':
+      return waitUntil(null)
     case 'failed':
       // A failed preparation is tried again by the next execution, not by itself.
       return hasWork ? { do: 'prepareWorkspace', again: false } : waitUntil(null)

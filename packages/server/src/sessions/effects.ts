@@ -12,6 +12,7 @@ import type { Database, Tx } from '../database/transaction.ts'
 import type { Log } from '../log/log.ts'
 import type { Links } from '../supervisors/links.ts'
 import { answer, expireAsk } from './askEffects.ts'
+import { collect, makeRoom, waitForRoom } from './collectionEffects.ts'
 import { finalize, interrupt, prepareWorkspace, stopAgent, warmAgent } from './commandEffects.ts'
 import type { Commands } from './commands.ts'
 import type { Action, SessionAction } from './decide.ts'
@@ -33,6 +34,8 @@ export type EffectDependencies = {
   requestStop(tx: Tx, sandboxId: SandboxId): Promise<void>
   /** Removes the files of a sandbox that has stopped. */
   removeSandbox(sandboxId: SandboxId): Promise<void>
+  /** False when the folders of a sandbox were removed under it. */
+  sandboxIsWhole(sandboxId: SandboxId): Promise<boolean>
   /** Removes what is kept of a session outside of its sandbox. */
   removeCheckpoint(id: SessionId): Promise<void>
   wakeSandboxes(): void
@@ -50,6 +53,9 @@ export function createEffects(deps: EffectDependencies) {
     look: SessionLook,
   ): Promise<void> {
     const at = createEffectScope(deps, claim, look)
+    const inSandbox = action.do === 'prepareWorkspace' || action.do === 'warmAgent' || action.do === 'deliver'
+    // Nothing is begun in a sandbox that could keep nothing of it; a new one takes its place.
+    if (inSandbox && look.sandbox && !(await deps.sandboxIsWhole(look.sandbox.id))) return stopSandbox(deps, at)
     switch (action.do) {
       case 'startSandbox':
         return startSandbox(deps, at)
@@ -79,6 +85,12 @@ export function createEffects(deps: EffectDependencies) {
         return fail(deps, at, action)
       case 'failPreparation':
         return failPreparation(deps, at, action)
+      case 'makeRoom':
+        return makeRoom(deps, at)
+      case 'waitForRoom':
+        return waitForRoom(deps, at)
+      case 'collect':
+        return collect(deps, at, action)
       case 'compact':
         return compact(deps, at, action)
       case 'remove':

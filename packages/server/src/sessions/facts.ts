@@ -1,10 +1,12 @@
 /** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
 import type { SessionId } from '@corral/protocol'
 import { and, asc, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { checkpoint } from '../database/checkpointTable.ts'
 import { ask, execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
 import type { Links } from '../supervisors/links.ts'
 import { mayStartAgent } from './agentStarts.ts'
+import { roomOn } from './collectionEffects.ts'
 import type { AskFacts, ExecutionFacts, SessionFacts } from './decide.ts'
 
 export type SessionLook = {
@@ -17,7 +19,14 @@ export type SessionLook = {
 }
 
 export async function lookAtSession(
-  deps: { orm: Orm; links: Links; watchingForMs(): number; agentStartsAtOnce: number; agentStartMs: number },
+  deps: {
+    orm: Orm
+    links: Links
+    watchingForMs(): number
+    agentStartsAtOnce: number
+    agentStartMs: number
+    hasRoom(): Promise<boolean>
+  },
   id: SessionId,
 ): Promise<SessionLook | null> {
   const { orm, links } = deps
@@ -26,6 +35,8 @@ export async function lookAtSession(
   if (!row) return null
   const [open, tidied] = await Promise.all([openExecutions(orm, id), uncompacted(orm, id)])
   const running = open.find((candidate) => candidate.state === 'running')
+  const next = open.find((candidate) => candidate.state === 'queued')
+  const room = async () => (!next || (await deps.hasRoom()) ? 'enough' : roomOn(orm))
   const link = row.sandbox ? links.of(row.sandbox.id) : null
   const waits = row.session.state !== 'prepared'
   /** Not looked at for a turn that needs no start: every message waits for this look. */
@@ -56,8 +67,11 @@ export async function lookAtSession(
           }
         : null,
       ending: open.filter((candidate) => candidate.endedAt !== null).map(executionFacts),
-      next: open.filter((candidate) => candidate.state === 'queued').map(executionFacts)[0] ?? null,
+      next: next ? executionFacts(next) : null,
       mayStartAgent: await mayStart(),
+      untouchedSince: row.workspace.state === 'absent' && row.kept === null ? null : row.session.updatedAt,
+      room: await room(),
+      waitsForRoomSince: next?.waitsForRoomSince ?? null,
       uncompacted: tidied,
       watchingForMs: deps.watchingForMs(),
     },
@@ -71,12 +85,14 @@ async function rowsOf(orm: Orm, id: SessionId) {
       workspace,
       sandbox,
       head: sessionHead,
+      kept: checkpoint.madeAt,
       now: sql<Date>`clock_timestamp()`.mapWith(session.createdAt),
     })
     .from(session)
     .innerJoin(workspace, eq(workspace.sessionId, session.id))
     .innerJoin(sessionHead, eq(sessionHead.sessionId, session.id))
     .leftJoin(sandbox, eq(sandbox.id, session.sandboxId))
+    .leftJoin(checkpoint, eq(checkpoint.sessionId, session.id))
     .where(eq(session.id, id))
   return row
 }

@@ -5,7 +5,9 @@ import { decide } from './decide.ts'
 import { createEffects, type EffectDependencies } from './effects.ts'
 import { lookAtSession } from './facts.ts'
 
-export function createSessionReconciler(deps: EffectDependencies & { watchingForMs(): number }): Reconciler {
+export function createSessionReconciler(
+  deps: EffectDependencies & { watchingForMs(): number; hasRoom(): Promise<boolean> },
+): Reconciler {
   const { database, links, watchingForMs, agentStartsAtOnce, timers, logger } = deps
   const act = createEffects(deps)
   return createReconciler({
@@ -15,7 +17,14 @@ export function createSessionReconciler(deps: EffectDependencies & { watchingFor
     logger,
     async step(claim) {
       const look = await lookAtSession(
-        { orm: database.orm, links, watchingForMs, agentStartsAtOnce, agentStartMs: timers.agentStartMs },
+        {
+          orm: database.orm,
+          links,
+          watchingForMs,
+          agentStartsAtOnce,
+          agentStartMs: timers.agentStartMs,
+          hasRoom: deps.hasRoom,
+        },
         sessionIdOf(claim.key),
       )
       if (!look) return { until: null }

@@ -20,6 +20,8 @@ import { createTurnstile, createWaitingRoom } from './waitingRoom.ts'
 export type Links = {
   /** The sandbox's link, once it has said hello. */
   of(sandboxId: SandboxId): Link | null
+  /** Whose supervisors have said hello. */
+  linked(): SandboxId[]
   /** How many have said hello. */
   count(): number
   /** Since the last word of its supervisor, on whatever link; Infinity when there was none. */
@@ -172,6 +174,7 @@ export function createLinks(options: {
 
   return {
     of: (sandboxId) => open.get(sandboxId) ?? null,
+    linked: () => [...open.keys()],
     count: () => open.size,
     silentForMs(sandboxId) {
       const seenAt = open.get(sandboxId)?.lastSeenAt ?? lastSeenAt.get(sandboxId)

@@ -57,7 +57,8 @@ export function createCheckpointing(options: {
         return
       }
       brought = upTo
-      if (!isDue()) record.update({ unkept: false })
+      // A turn that has begun meanwhile is not in it.
+      if (!isDue() && record.value.running === null) record.update({ unkept: false })
       begin()
     })
     current = task
