@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
+import { createWaitingRoom } from '../host/waitingRoom.ts'
 import { refuseGit } from './answers.ts'
 
 export type CallFace = {
@@ -24,6 +25,10 @@ export type CallServer = {
   /** Once those that run now have ended, their rows and log lines written. */
   settled(): Promise<unknown>
 }
+
+/** Connections that have not sent the head of their call: a door in a sandbox sends it at once. */
+const strangers = 256
+const strangerPatienceMs = 10_000
 
 export function createCallServer(deps: {
   faces: CallFace[]
@@ -63,11 +68,15 @@ export function createCallServer(deps: {
     else ended.set(`${kind} ${outcome}`, { kind, outcome, count: 1 })
   }
 
+  const waitingRoom = createWaitingRoom({ places: strangers, patienceMs: strangerPatienceMs })
   const server = createServer((request, response) => {
+    waitingRoom.leave(request.socket)
     const call = answer(request, response).finally(() => active.delete(call))
     active.add(call)
   })
+  server.on('connection', (socket) => waitingRoom.enter(socket))
   server.on('connect', (request, client: Socket, head) => {
+    waitingRoom.leave(client)
     const call = deps
       .tunnel(request, client, head)
       .catch((error: unknown) => {

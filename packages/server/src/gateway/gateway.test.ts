@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readdir, stat } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test, vi } from 'vitest'
 import { drainGateway, gatewayHealth } from './control.ts'
@@ -172,6 +174,28 @@ test('sandboxes of any user reach the door, and nobody else the control', async 
   const mode = async (path: string) => (await stat(path)).mode & 0o777
   expect(await mode(gateway.settings.socket)).toBe(0o666)
   expect(await mode(gateway.settings.controlSocket)).toBe(0o600)
+})
+
+test('a crowd that says nothing keeps no call out, and is soon gone', async () => {
+  await using gateway = await testGateway()
+  const session = await gateway.session()
+  const crowd: Socket[] = []
+  const gather = (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, async () => {
+        const socket = connect(gateway.settings.socket).on('error', () => {})
+        crowd.push(socket.resume())
+        await once(socket, 'connect')
+      }),
+    )
+  for (let gathered = 0; gathered < 2; gathered++) {
+    await gather(300)
+    const answer = await gateway.call('/v1/models', { headers: bearer(session.token) })
+    await answer.body.dump()
+    expect(answer.statusCode).toBe(200)
+  }
+  await until(() => expect(crowd.filter(({ destroyed }) => !destroyed).length).toBeLessThanOrEqual(256))
+  for (const socket of crowd) socket.destroy()
 })
 
 test('a path that nobody serves is not there', async () => {

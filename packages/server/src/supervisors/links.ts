@@ -13,9 +13,10 @@ import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type SandboxState, sandbox } from '../database/schema.ts'
 import type { Database } from '../database/transaction.ts'
+import { createWaitingRoom } from '../host/waitingRoom.ts'
 import { answerHello } from './hello.ts'
 import { type Link, serveLink } from './link.ts'
-import { createTurnstile, createWaitingRoom } from './waitingRoom.ts'
+import { createTurnstile } from './turnstile.ts'
 
 export type Links = {
   /** The sandbox's link, once it has said hello. */

@@ -137,7 +137,7 @@ describe("git's configuration of a workspace", () => {
     writeFileSync(hook, `#!/bin/sh\ntouch "${folder.path}/ran-hook"\nexec sleep 600\n`)
     chmodSync(hook, 0o755)
     writeFileSync(join(workspace, 'readme.md'), 'changed\n')
-    expect(await finalize(1_000)).toEqual(pushed)
+    expect(await finalize(3_000)).toEqual(pushed)
     expect(ran()).toEqual(['ran-hook'])
   })
 })

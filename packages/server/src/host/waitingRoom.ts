@@ -1,7 +1,7 @@
 /**
- * Connections at the door that have not shown a token yet: everything in a sandbox can open as many as it likes.
+ * Connections at a door that have not said who they are yet: everything in a sandbox can open as many as it likes.
  * Invariants: no more wait than there are places, and nobody waits longer than the bound. Who comes when all places are taken
- * gets that of whoever waits longest, so a supervisor, which speaks at once, gets through a crowd that says nothing.
+ * gets that of whoever waits longest, so one who speaks at once gets through a crowd that says nothing.
  */
 import type { Duplex } from 'node:stream'
 
@@ -27,25 +27,7 @@ export function createWaitingRoom({ places, patienceMs }: { places: number; pati
       )
       socket.once('close', () => leave(socket))
     },
-    /** It has shown its token. */
+    /** It has said enough. */
     leave,
-  }
-}
-
-/** Runs at most `atOnce` of what it is given, the others in the order of their coming. */
-export function createTurnstile(atOnce: number) {
-  let inside = 0
-  const outside: (() => void)[] = []
-  return async function pass<T>(work: () => Promise<T>): Promise<T> {
-    if (inside < atOnce) inside++
-    else await new Promise<void>((resolve) => outside.push(resolve))
-    try {
-      return await work()
-    } finally {
-      // Whoever is next takes over the place.
-      const next = outside.shift()
-      if (next) next()
-      else inside--
-    }
   }
 }
