@@ -12,8 +12,8 @@ import { createOpencodeClient } from '@opencode-ai/sdk/v2/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { agentExport } from './harness/agentExport.ts'
 import { eventually } from './harness/eventually.ts'
-import { apiKey, type Installation, startInstallation } from './harness/installation.ts'
-import { makeRepository } from './harness/repositories.ts'
+import { apiKey, type Installation, internalKey, startInstallation } from './harness/installation.ts'
+import { git, makeRepository } from './harness/repositories.ts'
 import { ask, bash, gate, play, say, task, write } from './harness/script.ts'
 
 const turnMs = 60_000
@@ -71,16 +71,14 @@ test('a session is made, prompted and followed to the end of its turn', async ()
     for await (const event of stream) heard.push({ type: event.type, properties: { ...event.properties } })
   })()
   await eventually('the feed', 10_000, () => (count('server.connected') > 0 ? true : null))
+  const todos = [{ content: 'Work', status: 'pending', priority: 'high' }]
   await aTurn(() =>
     opencode().session.promptAsync({
       sessionID,
       parts: parts(
-        say('I work.'),
-        write('src/a.ts', 'one\n'),
-        bash('cat src/a.ts; pwd'),
-        'read src/a.ts',
-        'edit src/a.ts one two',
-        say('Worked.'),
+        ...[say('I work.'), `tool todowrite ${JSON.stringify({ todos })}`, write('src/a.ts', 'one\n')],
+        ...[bash('cat src/a.ts; pwd'), 'read src/a.ts', 'edit src/a.ts one two', 'read /etc/hostname'],
+        ...['tool glob {"pattern":"**/*.ts"}', 'tool grep {"pattern":"two"}', say('Worked.')],
       ),
     }),
   )
@@ -89,6 +87,11 @@ test('a session is made, prompted and followed to the end of its turn', async ()
   )
   const diff = await opencode().session.diff({ sessionID })
   expect(diff.data).toMatchObject([{ file: 'src/a.ts', status: 'added', patch: expect.stringContaining('+two') }])
+  expect((await opencode().session.todo({ sessionID })).data).toEqual(todos)
+  const pushed = await eventually('the commit on the branch of the session', turnMs, () =>
+    git(repository, 'show', `session/${session}:src/a.ts`).catch(() => null),
+  )
+  expect(pushed.trim()).toBe('two')
 })
 
 test('what a prompt is waited for with is the last message', async () => {
@@ -211,6 +214,19 @@ test("the transcript is the agent's own, part by part, but for places; and no pl
   expect(placesIn(read[0])).toEqual([])
   expect(placesIn(heard)).toEqual([])
   expect(JSON.stringify(read[0]), 'what a tool printed is as it was').toContain(place.workspacePath)
+})
+
+test('nothing that was shown had a place in an unknown member', async () => {
+  const response = await fetch(`${corral.url}/metrics`, { headers: { 'x-internal-api-key': internalKey } })
+  expect(/^corral_facade_places_replaced_total (\d+)$/m.exec(await response.text())?.[1]).toBe('0')
+})
+
+test('the feed goes on by itself when the server comes back', async () => {
+  const before = count('server.connected')
+  await corral.stop()
+  await corral.start()
+  await eventually('the SDK to be back', turnMs, () => (count('server.connected') > before ? true : null))
+  await aTurn(() => opencode().session.promptAsync({ sessionID, parts: parts(say('Still here.')) }))
 })
 
 /** Members in which words of people and models stand, and what programs printed. */

@@ -122,6 +122,15 @@ describe('a prompt', () => {
     expectRefused(await post(path, { parts: [text('x')] }), 402, 'KILO_BALANCE_VALIDATION_FAILED')
   })
 
+  test('is refused for a moment while this server may not write', async () => {
+    const { agentSessionId } = await face.start()
+    await face.database.pool.query('update server set term = 2')
+    const refused = await post(`/session/${agentSessionId}/prompt_async`, { parts: [text('x')] })
+    await face.database.pool.query('update server set term = 1')
+    expectRefused(refused, 503, 'KILO_FACADE_UNAVAILABLE')
+    expect(refused.headers.get('retry-after')).toBe('1')
+  })
+
   test('is taken back by a stop, which also stops nothing', async () => {
     const { id, agentSessionId } = await face.start()
     for (let i = 0; i < 2; i += 1) expect((await post(`/session/${agentSessionId}/abort`)).json).toBe(true)
@@ -323,6 +332,32 @@ describe('the feed', () => {
     expect(global.types()).toEqual(events.types())
     expect([global.directories[0], global.directories.at(-1)]).toEqual(['/cloud-agent', directory])
     abort.abort()
+  })
+
+  test('of a session waits for a reader that has stopped; that of everything lets it go', {
+    timeout: 60_000,
+  }, async () => {
+    const user = await face.newUser()
+    const { id, agentSessionId } = await face.start({}, user.userId)
+    const open = (path: string) =>
+      fetch(`${face.url}/kilo${path}`, { headers: { Authorization: `Bearer ${user.apiKey}` } })
+    const one = await open(`/event?directory=/cloud-agent/sessions/${agentSessionId}`)
+    const all = await open('/event')
+    const word = 'x'.repeat(64 * 1024)
+    // More than the sockets between us take.
+    for (let i = 0; i < 40; i += 1) {
+      await face.say(
+        id,
+        Array.from({ length: 8 }, () => deltaOf(agentSessionId, 'msg_1', word)),
+      )
+    }
+    await expect(all.text()).rejects.toThrow('terminated')
+    let words = 0
+    for await (const chunk of one.body ?? []) {
+      words += chunk.filter((byte) => byte === 'x'.charCodeAt(0)).length
+      if (words >= 40 * 8 * word.length) break
+    }
+    expect(words).toBeGreaterThanOrEqual(40 * 8 * word.length)
   })
 
   test('ends with the access, by a break', async () => {
