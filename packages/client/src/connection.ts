@@ -1,15 +1,15 @@
 /**
- * One WebSocket of a stream, from its opening to its end. What has come waits here, as text, until it is taken. A
+ * One WebSocket, from its opening to its end. What has come waits here, as text, until it is taken. A
  * WebSocket cannot be told to wait: past 16 Mi characters it is closed, to be taken up again when these have been read.
  */
-import type { StreamFrame } from '@corral/protocol'
-
-export type Connection = {
+export type Connection<Frame> = {
   /**
    * Some of what has come, in order; nothing when `timeoutMs` passed without anything. Null when all has been taken and
    * nothing more will come.
    */
-  take(timeoutMs: number): Promise<StreamFrame[] | null>
+  take(timeoutMs: number): Promise<Frame[] | null>
+  /** Lost when it is not open any more. */
+  send(text: string): void
   /** It was closed because too much was waiting. */
   overrun(): boolean
   /** By the other side; null before. */
@@ -23,7 +23,13 @@ const maxWaitingCharacters = 16 * 1024 * 1024
 const takeCharacters = 1024 * 1024
 
 /** Null when it was refused, or `opening` aborted first. A browser does not show why. */
-export function connect(url: URL, protocols: string[], opening: AbortSignal): Promise<Connection | null> {
+export function connect<Frame>(
+  url: URL,
+  protocols: string[],
+  opening: AbortSignal,
+  /** The frames in one message. */
+  framesIn: (text: string) => Frame[],
+): Promise<Connection<Frame> | null> {
   const socket = new WebSocket(url, protocols)
   const opened = new Promise<boolean>((resolve) => {
     socket.addEventListener('open', () => resolve(true))
@@ -31,7 +37,7 @@ export function connect(url: URL, protocols: string[], opening: AbortSignal): Pr
     opening.addEventListener('abort', () => resolve(false))
     if (opening.aborted) resolve(false)
   })
-  const connection = receive(socket)
+  const connection = receive(socket, framesIn)
   return opened.then((isOpen) => {
     if (isOpen) return connection
     connection.close()
@@ -39,8 +45,7 @@ export function connect(url: URL, protocols: string[], opening: AbortSignal): Pr
   })
 }
 
-function receive(socket: WebSocket): Connection {
-  /** Each message is an array of frames. */
+function receive<Frame>(socket: WebSocket, framesIn: (text: string) => Frame[]): Connection<Frame> {
   let waiting: string[] = []
   let waitingCharacters = 0
   let ended = false
@@ -92,7 +97,10 @@ function receive(socket: WebSocket): Connection {
       })
       const taken = waiting.splice(0, rest === -1 ? waiting.length : rest)
       waitingCharacters -= characters
-      return taken.flatMap((text): StreamFrame[] => JSON.parse(text))
+      return taken.flatMap(framesIn)
+    },
+    send(text) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text)
     },
     overrun: () => overrun,
     closeCode: () => closeCode,

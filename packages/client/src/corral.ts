@@ -2,13 +2,15 @@
  * The entrance of the SDK: typed procedures, a stream that resumes, and a transcript that stays current. Runs in Node
  * and in browsers; what a call refuses is thrown as a `CorralCallError`.
  */
-import type { SessionExport, SessionId } from '@corral/protocol'
+import type { AgentSessionId, SessionExport, SessionId } from '@corral/protocol'
 import type { Transcript } from '@corral/transcript'
 import { z } from 'zod'
 import { type Calls, createCalls, fetchJson } from './calls.ts'
 import { createDoor } from './door.ts'
 import { type FollowOptions, follow, type StreamItem } from './follow.ts'
 import { liveTranscript } from './liveTranscript.ts'
+import { type LiveSessions, liveSessions } from './sessions/liveSessions.ts'
+import { createSessionsSource } from './sessions/source.ts'
 
 export type Corral = {
   /** The address that was given, without a trailing slash. */
@@ -25,6 +27,8 @@ export type Corral = {
    * the same object as before. Ends like `stream`.
    */
   transcript(sessionId: SessionId, options?: { signal?: AbortSignal }): AsyncGenerator<Transcript, void, undefined>
+  /** The user's sessions, or these (at most 100), kept current while somebody listens. */
+  sessions(sessionIds?: readonly AgentSessionId[]): LiveSessions
   /** OpenCode's own form of an exported session, which `opencode import` reads. */
   exportSession(sessionId: SessionId): Promise<SessionExport>
   /** What `encryptSecret` needs; `keyId` tells one key of the server from another. */
@@ -63,6 +67,7 @@ export function createCorral(options: { url: string; apiKey: string; internalKey
       }
     },
     transcript: (sessionId, followOptions = {}) => liveTranscript(follow(doorOf(sessionId), followOptions)),
+    sessions: (sessionIds) => liveSessions(createSessionsSource({ url, headers }, sessionIds)),
     exportSession: (sessionId) => fetchJson(`${url}/api/session/${sessionId}/export`, { headers }, exportSchema),
     secretsPublicKey: () => fetchJson(`${url}/api/cloud-agent/secrets-public-key`, { headers }, secretsKeySchema),
   }

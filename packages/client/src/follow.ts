@@ -3,10 +3,17 @@
  * again after the last event that was handed out, with a fresh ticket, after 250 ms doubling to 8 s with jitter, for
  * ever; a log whose history was replaced is told by `restarted` and comes again from its beginning.
  */
-import { type ConnectedFrame, type Envelope, type StreamEventType, streamEventTypes } from '@corral/protocol'
+import {
+  type ConnectedFrame,
+  type Envelope,
+  type StreamEventType,
+  type StreamFrame,
+  streamEventTypes,
+} from '@corral/protocol'
 import { CorralCallError } from './callError.ts'
 import { type Connection, connect } from './connection.ts'
 import type { Door } from './door.ts'
+import { pause } from './pause.ts'
 
 export type FollowOptions = {
   /** Events after this number; 0, the default, is everything. */
@@ -131,7 +138,7 @@ async function open(
   cursor: number,
   eventTypes: StreamEventType[] | undefined,
   opening: AbortSignal,
-): Promise<Connection | null> {
+): Promise<Connection<StreamFrame> | null> {
   const ticket = await answered(door.ticket(opening))
   if (ticket === null) return null
   const url = new URL(door.socketUrl)
@@ -139,7 +146,7 @@ async function open(
   if (eventTypes) url.searchParams.set('eventTypes', eventTypes.join(','))
   url.searchParams.set('batch', 'true')
   // As a subprotocol the ticket is in no address, and so in nobody's log.
-  return connect(url, ['corral.v1', `corral.ticket.${ticket}`], opening)
+  return connect(url, ['corral.v1', `corral.ticket.${ticket}`], opening, (text): StreamFrame[] => JSON.parse(text))
 }
 
 /** Null when there is no answer now; throws what asking again will not mend. */
@@ -159,17 +166,4 @@ function checkOptions({ from = 0, eventTypes }: FollowOptions): void {
   const unknown = eventTypes?.find((type) => !streamEventTypes.includes(type))
   if (unknown !== undefined) throw new TypeError(`There are no events of the type "${unknown}".`)
   if (eventTypes?.length === 0) throw new TypeError('eventTypes is empty; leave it out to get all events.')
-}
-
-async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  if (signal?.aborted) return
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal?.addEventListener('abort', done)
-  })
 }

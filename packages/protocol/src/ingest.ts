@@ -3,7 +3,7 @@
  * asks for identity only; everything else is kept as it came. Source: 31-ingest-and-facade (a).
  */
 import { z } from 'zod'
-import type { AgentSessionId, SessionId } from './ids.ts'
+import { type AgentSessionId, agentSessionIdSchema, sessionIdSchema } from './ids.ts'
 
 /** `ses_` and 26 characters: the form of an agent's own id on these routes. */
 export const pushedSessionIdSchema = z
@@ -72,23 +72,24 @@ export type PushAnswer = {
 }
 
 /** A session as lists and the metadata feed show it. Times are Unix milliseconds. */
-export type SessionRow = {
-  sessionId: AgentSessionId
-  cloudAgentSessionId: SessionId
-  createdAt: number
-  updatedAt: number
-  title: string
-  createdOnPlatform: string
-  organizationId: string | null
-  gitUrl: string | null
-  gitBranch: string | null
-  parentSessionId: AgentSessionId | null
-  status: string | null
-  statusUpdatedAt: number | null
-  agentKind: string
+export const sessionRowSchema = z.object({
+  sessionId: agentSessionIdSchema,
+  cloudAgentSessionId: sessionIdSchema,
+  createdAt: z.number(),
+  updatedAt: z.number(),
+  title: z.string(),
+  createdOnPlatform: z.string(),
+  organizationId: z.string().nullable(),
+  gitUrl: z.string().nullable(),
+  gitBranch: z.string().nullable(),
+  parentSessionId: agentSessionIdSchema.nullable(),
+  status: z.string().nullable(),
+  statusUpdatedAt: z.number().nullable(),
+  agentKind: z.string(),
   /** Rises with every change. */
-  revision: number
-}
+  revision: z.number(),
+})
+export type SessionRow = z.output<typeof sessionRowSchema>
 
 export const listRowsInput = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(50),

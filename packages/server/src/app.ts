@@ -14,15 +14,18 @@ import type { Config } from './config.ts'
 import { createBudgets } from './credits/budgets.ts'
 import { createCredits } from './credits/credits.ts'
 import { priceOf } from './credits/prices.ts'
+import { createSessionChanges } from './database/changes.ts'
 import type { Term } from './database/term.ts'
 import type { Database } from './database/transaction.ts'
 import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
-import { answerWithoutUpgrade, createStream } from './faces/cloud-agent/stream.ts'
+import { createStream } from './faces/cloud-agent/stream.ts'
 import { facadeFace } from './faces/facade/routes.ts'
+import { createFeed, feedPath } from './faces/feed/feed.ts'
 import { identityFace } from './faces/identity/routes.ts'
 import { ingestFace } from './faces/ingest/routes.ts'
 import { operatorFace } from './faces/operator/routes.ts'
+import { answerWithoutUpgrade } from './faces/webSocketUpgrade.ts'
 import { createBlobs } from './files/blobs.ts'
 import { createCheckpoints } from './files/checkpoints.ts'
 import { createCheckpointDoor } from './files/door.ts'
@@ -262,6 +265,7 @@ export function createApp(deps: {
     }),
   )
   http.get('/stream', answerWithoutUpgrade)
+  http.get(feedPath, answerWithoutUpgrade)
   http.route('/', identityFace({ signIn: identity.signIn, logger }))
   http.route(
     '/',
@@ -282,6 +286,13 @@ export function createApp(deps: {
   })
   const { internalApiSecret, publicUrl } = config
   http.route('/', ingestFace({ recordings, messages, identity, internalApiSecret, publicUrl, logger }))
+  const changes = createSessionChanges({ pool: database.pool, logger })
+  const feed = createFeed({
+    ...{ changes, internalApiSecret, logger, rows: recordings.rows },
+    webTickets: identity.webTickets,
+    standings: identity.standings,
+    allowedOrigins: config.allowedOrigins,
+  })
   const facade = facadeFace({
     ...{ sessions, identity, log, logger, version, recordings, publicUrl, messages },
     roots: createRoots(database),
@@ -299,7 +310,11 @@ export function createApp(deps: {
       await fleet.takeStock()
       await links.listen(places.serverSocket)
       server = serve({ fetch: http.fetch, hostname: config.host, port: config.port }) as Server
-      server.on('upgrade', stream.handleUpgrade)
+      server.on('upgrade', (request, socket, head) => {
+        const isOfFeed = URL.parse(request.url ?? '', 'http://corral')?.pathname === feedPath
+        const { handleUpgrade } = isOfFeed ? feed : stream
+        handleUpgrade(request, socket, head)
+      })
       await once(server, 'listening').catch((error: unknown) => {
         if (!hasCode(error, 'EADDRINUSE')) throw error
         const place = `${config.host}:${config.port}`
@@ -320,7 +335,8 @@ export function createApp(deps: {
       server?.close()
       server?.closeIdleConnections()
       facade.close()
-      await stream.close()
+      await Promise.all([stream.close(), feed.close()])
+      await changes.close()
       await Promise.all([sessionReconciler.close(), fleet.close(), callbacks.close()])
       holdBack.close()
       await links.close()

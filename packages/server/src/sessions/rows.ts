@@ -1,6 +1,6 @@
 /**
  * Sessions as rows of metadata, whatever runs them: what lists, editors and the metadata feed show. A row's `revision`
- * rises with every change of it. Reading wakes nothing.
+ * rises with every change of it: of the session itself (kept by triggers), or of what its log tells. Reading wakes nothing.
  */
 import {
   type AgentSessionId,
@@ -11,11 +11,13 @@ import {
   type SessionRow,
 } from '@corral/protocol'
 import { and, desc, eq, getTableColumns, inArray, lt, type SQL, sql } from 'drizzle-orm'
-import { session } from '../database/schema.ts'
+import { session, sessionHead } from '../database/schema.ts'
 import type { Database, Orm } from '../database/transaction.ts'
 import type { Caller, Membership } from '../identity/caller.ts'
 import { named, ownedBy, type SessionName } from './access.ts'
 import { repositoryName } from './repositoryName.ts'
+
+export type LostSession = { row: SessionRow; deletedAt: number }
 
 export type SessionRows = ReturnType<typeof createSessionRows>
 
@@ -34,6 +36,14 @@ export function createSessionRows(deps: { database: Pick<Database, 'orm'>; membe
       if (ids.length === 0) return []
       const rows = await rowsQuery(orm, and(inArray(session.id, [...ids]), ownedBy(caller)))
       return rows.map(viewOf)
+    },
+
+    /** Those of these that are deleted, or are this user's no longer, as they were. */
+    async lost(caller: Caller, ids: readonly SessionId[]): Promise<LostSession[]> {
+      if (ids.length === 0) return []
+      const own = and(inArray(session.id, [...ids]), eq(session.userId, caller.userId))
+      const rows = await rowsQuery(orm, and(own, sql`not coalesce(${ownedBy(caller)}, false)`))
+      return rows.map((row) => ({ row: viewOf(row), deletedAt: (row.deletedAt ?? new Date()).getTime() }))
     },
 
     /** Newest activity first. */
@@ -88,8 +98,9 @@ const status = sql<string | null>`case
 
 const rowsQuery = (orm: Orm, where: SQL | undefined) =>
   orm
-    .select({ ...getTableColumns(session), parent: parentHere, statusNow: status })
+    .select({ ...getTableColumns(session), parent: parentHere, statusNow: status, lastSeq: sessionHead.lastSeq })
     .from(session)
+    .leftJoin(sessionHead, eq(sessionHead.sessionId, session.id))
     .where(where)
     .$dynamic()
 
@@ -108,7 +119,8 @@ function viewOf(row: Awaited<ReturnType<typeof rowsQuery>>[number]): SessionRow 
     status: row.statusNow,
     statusUpdatedAt: row.statusAt?.getTime() ?? null,
     agentKind: row.agentKind,
-    revision: row.revision,
+    // Both only rise, so that their sum tells two states of one session apart.
+    revision: row.revision + (row.lastSeq ?? 0),
   }
 }
 

@@ -3,7 +3,7 @@ import { eq } from 'drizzle-orm'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { event, usedTicket } from '../../database/schema.ts'
-import { answerWithoutUpgrade } from './stream.ts'
+import { answerWithoutUpgrade } from '../webSocketUpgrade.ts'
 import { testStream, type Watching } from './testStream.ts'
 
 let face: Awaited<ReturnType<typeof testStream>>

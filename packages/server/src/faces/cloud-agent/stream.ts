@@ -3,9 +3,9 @@
  * parameters, the ticket's signature and time, its session, access now, and at the very last its one use, so that a
  * refused request never burns a ticket. A ticket is never logged nor sent back. Source: 30-cloud-agent-api §8, §9.
  */
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { CorralError, type RefusalReason, refusals } from '@corral/protocol'
+import { CorralError } from '@corral/protocol'
 import type { Logger } from 'pino'
 import { WebSocketServer } from 'ws'
 import { isConnectionError } from '../../database/connect.ts'
@@ -15,13 +15,14 @@ import type { Tickets } from '../../identity/tickets.ts'
 import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import {
+  checkOrigin,
   invalidParameter,
-  readStreamRequest,
-  type StreamRefusal,
-  type StreamRequest,
-  streamSubprotocol,
-  upgradeRequired,
-} from './streamRequest.ts'
+  refusalBecause,
+  refuseUpgrade,
+  subprotocol,
+  type UpgradeRefusal,
+} from '../webSocketUpgrade.ts'
+import { readStreamRequest, type StreamRequest } from './streamRequest.ts'
 import { type StreamTimers, serveViewer, type Viewer } from './viewer.ts'
 
 export type Stream = {
@@ -55,7 +56,7 @@ export function createStream(options: {
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => (offered.has(streamSubprotocol) ? streamSubprotocol : false),
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   })
   let stopping = false
 
@@ -63,13 +64,12 @@ export function createStream(options: {
     for (const viewer of viewers) if (viewer.session === session) viewer.close('deleted')
   })
 
-  async function admit(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<StreamRefusal | null> {
-    if (stopping) return refusalOf('unavailable')
+  async function admit(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<UpgradeRefusal | null> {
+    if (stopping) return refusalBecause('unavailable')
     const url = URL.parse(message.url ?? '', 'http://corral')
     if (url?.pathname !== path) return { status: 404, error: 'not_found', message: `Only ${path} speaks WebSocket.` }
-    if (!isAllowed(message.headers.origin, message.headers.host)) {
-      return { status: 403, error: 'origin_refused', message: 'Pages of this origin may not connect here.' }
-    }
+    const badOrigin = checkOrigin(message.headers, allowedOrigins)
+    if (badOrigin) return badOrigin
     const read = readStreamRequest(url.searchParams, message.headers)
     if (!read.ok) return read.refusal
     const { request } = read
@@ -87,7 +87,7 @@ export function createStream(options: {
     const unfit = await contradictsLog(request, lastSeq)
     if (unfit) return unfit
     if (!(await tickets.consume(claims.nonce, claims.exp))) return badTicket
-    if (stopping) return refusalOf('unavailable')
+    if (stopping) return refusalBecause('unavailable')
 
     webSockets.handleUpgrade(message, socket, head, (webSocket) => {
       const viewer = serveViewer({
@@ -109,7 +109,7 @@ export function createStream(options: {
     return null
   }
 
-  async function contradictsLog(request: StreamRequest, lastSeq: number): Promise<StreamRefusal | null> {
+  async function contradictsLog(request: StreamRequest, lastSeq: number): Promise<UpgradeRefusal | null> {
     if (request.after !== null && request.after > lastSeq) {
       const message = `The log ends at ${lastSeq}; start from 0.`
       return { status: 400, error: 'cursor_ahead', message, parameter: 'fromId' }
@@ -123,16 +123,10 @@ export function createStream(options: {
       : invalidParameter('executionIds', `${unknown.slice('queued:'.length)} is not of this session`)
   }
 
-  function isAllowed(origin: string | undefined, host: string | undefined): boolean {
-    if (origin === undefined) return true
-    if (allowedOrigins.length > 0) return allowedOrigins.includes(origin)
-    return host !== undefined && URL.parse(origin)?.host === host
-  }
-
-  function refusalFor(error: unknown): StreamRefusal {
-    if (error instanceof CorralError) return refusalOf(error.reason)
+  function refusalFor(error: unknown): UpgradeRefusal {
+    if (error instanceof CorralError) return refusalBecause(error.reason)
     logger.error({ error }, 'a viewer could not be admitted')
-    return refusalOf(isConnectionError(error) ? 'unavailable' : 'internal')
+    return refusalBecause(isConnectionError(error) ? 'unavailable' : 'internal')
   }
 
   return {
@@ -143,7 +137,7 @@ export function createStream(options: {
       void admit(message, socket, head)
         .catch(refusalFor)
         .then((refusal) => {
-          if (refusal) answer(socket, refusal)
+          if (refusal) refuseUpgrade(socket, refusal)
           else socket.off('error', ignore)
         })
     },
@@ -156,33 +150,8 @@ export function createStream(options: {
   }
 }
 
-const refusalOf = (reason: RefusalReason): StreamRefusal => ({
-  status: refusals[reason].httpStatus,
-  error: reason,
-  message: refusals[reason].sentence,
-})
-
-const badTicket: StreamRefusal = {
+const badTicket: UpgradeRefusal = {
   status: 401,
   error: 'ticket_refused',
   message: 'A stream ticket is needed that is valid, at most 60 s old and not used yet; get a new one.',
-}
-
-/** For a plain request to `/stream`. */
-export function answerWithoutUpgrade(): Response {
-  const { status, ...body } = upgradeRequired
-  return Response.json(body, { status, headers: { upgrade: 'websocket' } })
-}
-
-function answer(socket: Duplex, { status, ...body }: StreamRefusal): void {
-  const text = JSON.stringify(body)
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(text)}`,
-    'connection: close',
-    ...(status === upgradeRequired.status ? ['upgrade: websocket'] : []),
-  ]
-  socket.once('finish', () => socket.destroy())
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
 }

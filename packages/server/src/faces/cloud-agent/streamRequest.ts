@@ -13,9 +13,7 @@ import {
 } from '@corral/protocol'
 import { z } from 'zod'
 import type { Filters } from '../../log/filters.ts'
-
-export const streamSubprotocol = 'corral.v1'
-const ticketSubprotocol = 'corral.ticket.'
+import { checkHandshake, invalidParameter, offeredTicket, type UpgradeRefusal } from '../webSocketUpgrade.ts'
 
 export type StreamRequest = {
   session: SessionId
@@ -27,10 +25,7 @@ export type StreamRequest = {
   batch: boolean
 }
 
-/** An answer instead of the upgrade. */
-export type StreamRefusal = { status: number; error: string; message: string; parameter?: string }
-
-export type ReadStreamRequest = { ok: true; request: StreamRequest } | { ok: false; refusal: StreamRefusal }
+export type ReadStreamRequest = { ok: true; request: StreamRequest } | { ok: false; refusal: UpgradeRefusal }
 
 const maxExecutionIds = 50
 const latestDate = 8.64e15
@@ -87,22 +82,15 @@ export function readStreamRequest(search: URLSearchParams, headers: IncomingHttp
   if (!parsed.success) return invalid(...whatIsWrong(parsed.error))
   const { data } = parsed
 
-  const offered = offeredProtocols(headers)
-  if (offered === null) return invalid('Sec-WebSocket-Protocol', 'is not a list of distinct names')
-  const tickets = offered.filter((name) => name.startsWith(ticketSubprotocol))
-  if (tickets.length > 1) return invalid('ticket', 'is given more than once')
-  const [carried] = tickets
-  if (carried !== undefined && data.ticket !== undefined) return invalid('ticket', 'is given in two ways')
-  if (carried !== undefined && !offered.includes(streamSubprotocol)) {
-    return invalid('Sec-WebSocket-Protocol', `needs ${streamSubprotocol} beside the ticket`)
-  }
+  const carried = offeredTicket(headers, data.ticket)
+  if ('refusal' in carried) return { ok: false, refusal: carried.refusal }
 
   const { eventTypes: types, executionIds, startTime: from, endTime: to } = data
   return {
     ok: true,
     request: {
       session: data.cloudAgentSessionId,
-      ticket: data.ticket ?? carried?.slice(ticketSubprotocol.length) ?? null,
+      ticket: carried.ticket,
       after: data.replay ? (data.fromId ?? 0) : null,
       filters: { types, executionIds, from, to },
       executionIds: executionIds ?? [],
@@ -111,40 +99,10 @@ export function readStreamRequest(search: URLSearchParams, headers: IncomingHttp
   }
 }
 
-export const upgradeRequired: StreamRefusal = {
-  status: 426,
-  error: 'upgrade_required',
-  message: 'This address speaks WebSocket only.',
-}
-
-export const invalidParameter = (parameter: string, message: string): StreamRefusal => ({
-  status: 400,
-  error: 'invalid_parameter',
-  message: `${parameter}: ${message}.`,
-  parameter,
-})
 const invalid = (parameter: string, message: string) => ({
   ok: false as const,
   refusal: invalidParameter(parameter, message),
 })
-
-/** All that could make the upgrade fail after the ticket has been used up. */
-function checkHandshake(headers: IncomingHttpHeaders): StreamRefusal | null {
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return upgradeRequired
-  if (headers['sec-websocket-version'] !== '13') return invalidParameter('Sec-WebSocket-Version', 'must be 13')
-  if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
-    return invalidParameter('Sec-WebSocket-Key', 'must be 16 bytes in base64')
-  }
-  return null
-}
-
-function offeredProtocols(headers: IncomingHttpHeaders): string[] | null {
-  const header = headers['sec-websocket-protocol']
-  if (header === undefined) return []
-  const names = header.split(',').map((name) => name.trim())
-  const wellFormed = names.every((name) => /^[\w!#$%&'*+\-.^`|~]+$/.test(name))
-  return wellFormed && new Set(names).size === names.length ? names : null
-}
 
 function whatIsWrong({ issues: [issue] }: z.ZodError): [parameter: string, message: string] {
   if (issue?.code === 'unrecognized_keys') return [issue.keys[0] ?? '', 'is no parameter of this address']
