@@ -123,7 +123,7 @@ test('above the limit of the disk the tool that writes is ended, and one that de
   limits({ diskBytes: 40 * MiB })
   const writes = start(`while :; do head -c 8M /dev/urandom >> ${folder}/large; sync ${folder}/large; sleep 0.1; done`)
   expect(await writes.end).toBe('SIGKILL')
-  expect(told).toEqual([{ session, message: expect.stringContaining('its limit is 0.0 GiB'), reason: 'disk_full' }])
+  expect(told).toEqual([{ session, message: expect.stringContaining('its limit is 40 MiB'), reason: 'disk_full' }])
   expect(await start(`rm ${folder}/large`).end).toBe(0)
   const small = start(`for i in 1 2 3; do head -c 4M /dev/urandom > ${folder}/small; sleep 0.5; done`)
   expect(await small.end).toBe(0)

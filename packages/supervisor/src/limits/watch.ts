@@ -125,7 +125,7 @@ export function watchLimits(options: WatchOptions): Watch {
     killedAtMs = performance.now()
     options.tell(
       null,
-      `The sandbox ran out of memory (${GiB(limits.memoryBytes)}); the system ended a program in it.`,
+      `The sandbox ran out of memory (${size(limits.memoryBytes)}); the system ended a program in it.`,
       'out_of_memory',
     )
   }
@@ -156,7 +156,7 @@ export function watchLimits(options: WatchOptions): Watch {
     const also = emptied ? ' Temporary files, which are memory, too, were removed.' : ''
     options.tell(
       session ?? null,
-      `The sandbox ran out of memory (${GiB(limits.memoryBytes)}). ${named(victims)} had ${GiB(victims.amount)} and was ended.${also}`,
+      `The sandbox ran out of memory (${size(limits.memoryBytes)}). ${named(victims)} had ${size(victims.amount)} and was ended.${also}`,
       'out_of_memory',
     )
     return true
@@ -194,8 +194,8 @@ export function watchLimits(options: WatchOptions): Watch {
 
   const describe = (pressure: DiskPressure): string =>
     pressure.what === 'sandbox'
-      ? `The sandbox holds ${GiB(pressure.usedBytes)} of files, and its limit is ${GiB(limits.diskBytes)}.`
-      : `Only ${GiB(pressure.freeBytes)} are left on the disk of the host.`
+      ? `The sandbox holds ${size(pressure.usedBytes)} of files, and its limit is ${size(limits.diskBytes)}.`
+      : `Only ${size(pressure.freeBytes)} are left on the disk of the host.`
 
   return {
     look,
@@ -219,7 +219,10 @@ const named = ({ kind, entries }: Victims): string => {
   return `The tool "${programs}"`
 }
 
-const GiB = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+const MiB = 1024 ** 2
+
+const size = (bytes: number): string =>
+  bytes < 1024 * MiB ? `${Math.round(bytes / MiB)} MiB` : `${(bytes / (1024 * MiB)).toFixed(1)} GiB`
 
 /** 0 where the driver cannot show it. */
 function readKills(file: string): number {
