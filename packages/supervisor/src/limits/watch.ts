@@ -3,12 +3,13 @@
  * Invariants: the supervisor and process 1 are never ended; an agent is ended only when no tool's end would help, and
  * then its death has a reason; after every relief the next look comes soon, so nothing is ended that need not be.
  */
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootFile, LimitReason, SessionId } from '@corral/protocol'
 import { errorText, isMissing } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
+import { removeTree } from '../host/removeTree.ts'
 import { chooseByMemory, chooseByNumber, type Victims } from './choose.ts'
 import { createDiskMeter, type DiskPressure, type Writer } from './disk.ts'
 import { endAll } from './endAll.ts'
@@ -235,5 +236,5 @@ function readKills(file: string): number {
 }
 
 function empty(folder: string): void {
-  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true })
+  for (const name of readdirSync(folder)) removeTree(join(folder, name))
 }

@@ -3,10 +3,11 @@
  * beside the workspace, which is stamped and then renamed, so a workspace is whole or not there; what the network
  * does is tried three times, what the repository says is final.
  */
-import { globSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { globSync, mkdirSync, renameSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PrepareParams } from '@corral/protocol'
+import { removeTree } from '../host/removeTree.ts'
 import type { RunEnd } from '../host/run.ts'
 import type { Steps } from '../sessions/steps.ts'
 import { PreparationFailed } from './failure.ts'
@@ -33,7 +34,7 @@ export async function cloneWorkspace(options: CloneOptions): Promise<Stamp> {
   mkdirSync(dirname(workspacePath), { recursive: true })
   // Of attempts that were killed.
   for (const left of globSync(`${basename(workspacePath)}.corral-*.tmp`, { cwd: dirname(workspacePath) }))
-    rmSync(join(dirname(workspacePath), left), { recursive: true, force: true })
+    removeTree(join(dirname(workspacePath), left))
   try {
     const deadline = performance.now() + params.timeouts.cloneMs
     const remote = await steps.run('clone', 'Cloning the repository', async () => {
@@ -61,11 +62,11 @@ export async function cloneWorkspace(options: CloneOptions): Promise<Stamp> {
         })
       : begun
     writeStamp(fresh, stamp)
-    rmSync(workspacePath, { recursive: true, force: true })
+    removeTree(workspacePath)
     renameSync(fresh, workspacePath)
     return stamp
   } finally {
-    rmSync(fresh, { recursive: true, force: true })
+    removeTree(fresh)
   }
 }
 
@@ -98,9 +99,7 @@ async function clone(
   const args = ['clone', '--quiet', '--no-recurse-submodules', '--template=']
   if (remote.hasBranch) args.push('--branch', params.branch.name)
   if (params.shallow) args.push('--depth', '1')
-  await overNetwork(git, [...args, '--', params.repository.url, into], deadline, signal, () =>
-    rmSync(into, { recursive: true, force: true }),
-  )
+  await overNetwork(git, [...args, '--', params.repository.url, into], deadline, signal, () => removeTree(into))
   // A shallow clone follows one branch; the agent may fetch others later.
   if (params.shallow) {
     const refspec = '+refs/heads/*:refs/remotes/origin/*'
