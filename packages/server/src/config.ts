@@ -114,6 +114,7 @@ const fileSchema = z.strictObject({
         api: z.string().optional(),
         kind: z.enum(['github', 'gitlab']).optional(),
         credential: z.strictObject({ username: z.string().default('x-access-token'), token: z.string() }).optional(),
+        sharedRepositories: z.array(z.string()).optional(),
       }),
     )
     .default({}),

@@ -16,6 +16,8 @@ export type CodeHost = {
   api: string | null
   /** The operator's, for the session's own repository. */
   credential: { username: string; token: string } | null
+  /** Repositories that every session may read with that credential, by their paths in lower case. */
+  shared: ReadonlySet<string>
   /** Hosts that the operator has set up may have any address; others have those of the outbound policy. */
   reach: 'checked' | 'any'
 }
@@ -46,6 +48,7 @@ export function codeHostOf(
     url,
     api: trimmed(listed?.api ?? known[host]?.api ?? (kind === null ? '' : url + apiPath[kind])) || null,
     credential: listed?.credential ?? null,
+    shared: new Set(listed?.sharedRepositories?.map((path) => path.toLowerCase())),
     reach: listed ? 'any' : 'checked',
   }
 }

@@ -27,6 +27,8 @@ const gitHostSchema = z.object({
   kind: z.enum(['github', 'gitlab']).optional(),
   /** Given out for the session's own repository alone. */
   credential: z.object({ username: z.string().default('x-access-token'), token: z.string().min(1) }).optional(),
+  /** `owner/repo`: read by every session, with `credential`. */
+  sharedRepositories: z.array(z.string()).optional(),
 })
 
 const timeoutsSchema = z.object({

@@ -17,13 +17,13 @@ const credential = { username: 'x-access-token', token: 'ghp_operator_0a1b' }
 await makeRepository(here, app)
 await makeRepository(here, join(root, 'library'))
 await makeRepository(here, join(folder, 'outside'))
-for (const path of ['public/app', 'public/other', 'private/app', 'private/other']) {
+for (const path of ['public/app', 'public/other', 'private/app', 'private/other', 'private/shared']) {
   await makeRepository(here, join(folder, 'host', `${path}.git`))
 }
 const host = await startGitHost({ root: join(folder, 'host'), ...credential })
 const gateway = await testGateway({
   gitLocalRoots: [root],
-  gitHosts: { 'git.example': { url: host.url, credential } },
+  gitHosts: { 'git.example': { url: host.url, credential, sharedRepositories: ['Private/Shared'] } },
 })
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
@@ -190,6 +190,13 @@ describe('on a host', async () => {
     const work = await mkdtemp(join(folder, 'work-'))
     await expectOk(git(folder, 'clone', '--quiet', at('https://git.example/public/other'), work))
     expect(asked('/public/other').every(({ headers }) => headers.authorization === undefined)).toBe(true)
+    const { ok, said } = await git(work, 'push', 'origin', `HEAD:${branchOf(session)}`)
+    expect([ok, said]).toEqual([false, expect.stringContaining(`corral: this session may push to ${own} only`)])
+  })
+
+  test('a repository that the operator shares is read with the credential, and not pushed', async () => {
+    const work = await mkdtemp(join(folder, 'work-'))
+    await expectOk(git(folder, 'clone', '--quiet', at('https://git.example/private/shared'), work))
     const { ok, said } = await git(work, 'push', 'origin', `HEAD:${branchOf(session)}`)
     expect([ok, said]).toEqual([false, expect.stringContaining(`corral: this session may push to ${own} only`)])
   })

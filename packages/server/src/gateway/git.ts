@@ -97,13 +97,17 @@ export function createGit(deps: {
       sentence,
       error,
     })
-    if (!decision.own) return remote(decision, null, passage)
-    const first = await credentials.of(grant, decision.codeHost)
+    const { access, codeHost } = decision
+    if (access === 'anonymous') return remote(decision, null, passage)
+    if (access === 'shared') {
+      return remote(decision, codeHost.credential && { ...codeHost.credential, from: 'operator' }, passage)
+    }
+    const first = await credentials.of(grant, codeHost)
     if (first.kind === 'unavailable') return unavailable(first)
     const result = await remote(decision, first.credential, passage)
     const revoked = result.ending === 'refused' && result.hostStatus === 401 && first.credential?.from === 'app'
     if (!revoked || passage.body !== null) return result
-    const second = await credentials.of(grant, decision.codeHost, first.credential ?? undefined)
+    const second = await credentials.of(grant, codeHost, first.credential ?? undefined)
     if (second.kind === 'unavailable') return unavailable(second)
     return remote(decision, second.credential, passage)
   }

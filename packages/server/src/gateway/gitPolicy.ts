@@ -20,8 +20,8 @@ export type GitDecision =
       kind: 'remote'
       codeHost: CodeHost
       url: string
-      /** The session's own repository: for this one alone is a credential added. */
-      own: boolean
+      /** Whose credential is added: that for the session's own repository, the operator's for a shared one, or none. */
+      access: 'own' | 'shared' | 'anonymous'
     }
 
 /** Null for everything that is not one of the four requests of smart HTTP. */
@@ -59,7 +59,7 @@ export function decideGit(
     kind: 'remote',
     codeHost,
     url: `${codeHost.url}/${path.split('/').map(encodeURIComponent).join('/')}.git`,
-    own: isOwn,
+    access: isOwn ? 'own' : codeHost.shared.has(path.toLowerCase()) ? 'shared' : 'anonymous',
   }
 }
 

@@ -22,13 +22,26 @@ export function writeGitConfig(home: string, { repository, author, token }: GitA
     // The workspace may belong to another id outside of a user namespace.
     section('safe', { directory: '*' }),
   ]
-  if (repository.doorUrl !== repository.url)
-    sections.push(section(`url ${quoted(repository.doorUrl)}`, { insteadOf: repository.url }))
+  for (const [door, insteadOf] of waysThroughDoor(repository))
+    sections.push(section(`url ${quoted(door)}`, { insteadOf }))
   if (/^https?:/.test(repository.doorUrl)) {
     const origin = `${new URL(repository.doorUrl).origin}/`
     sections.push(section(`http ${quoted(origin)}`, { extraHeader: `Authorization: Bearer ${token}`, proxy: '' }))
   }
   replaceFile(join(home, '.gitconfig'), sections.join(''))
+}
+
+/**
+ * All of the repository's host, in the forms that people and submodules write: the gateway says what of it may be read.
+ * A rule for the repository alone would fit others whose names begin with its own.
+ */
+function waysThroughDoor({ url, doorUrl }: GitAccess['repository']): [door: string, insteadOf: string][] {
+  const { protocol, host, hostname, origin } = new URL(url)
+  const path = `/git/${host}/`
+  const at = doorUrl.indexOf(path)
+  if (!/^https?:$/.test(protocol) || at < 0) return doorUrl === url ? [] : [[doorUrl, url]]
+  const door = doorUrl.slice(0, at) + path
+  return [`${origin}/`, `git@${hostname}:`, `ssh://git@${hostname}/`].map((address) => [door, address])
 }
 
 const section = (head: string, members: Record<string, string>): string =>
