@@ -315,7 +315,9 @@ describe('the feed', () => {
     await eventually(() => expect(events.types()).toEqual(['server.connected', 'session.status']))
     expect(events.heard[1]?.properties).toEqual({ sessionID: before.agentSessionId, status: { type: 'busy' } })
 
-    await face.start()
+    const others = await face.start()
+    const flood = 'x'.repeat(4 * 1024 * 1024)
+    await face.say(others.id, [deltaOf(others.agentSessionId, 'msg_1', flood)])
     const { id, agentSessionId } = await face.start({ prompt: 'New' }, user.userId)
     await face.sessions.interrupt({ userId: user.userId, botId: null, internal: false }, id)
     await eventually(() => expect(events.types()).toContain('cloud.message.failed'))

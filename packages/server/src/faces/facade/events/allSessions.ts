@@ -10,12 +10,19 @@ import type { Root } from '../../../sessions/roots.ts'
 import { connected, createTeller, type Form, type Teller, type TellerDependencies } from './tell.ts'
 
 const mostBytes = 1024 * 1024
+/** What a look that is still to come takes. */
+const lookBytes = 200
+/** Sessions of others that are remembered, so that they are not looked up again. */
+const mostStrangers = 10_000
 
 type Known = { teller: Teller; newest: number }
 
+/** Nobody's flood may push out what is one's own: of a session that is not known yet only its first number waits. */
+type Heard = { id: SessionId; frames: readonly Frame[] } | { id: SessionId; first: number }
+
 export async function* allSessions(
   deps: TellerDependencies & {
-    log: Pick<Log, 'listen' | 'replay'>
+    log: Pick<Log, 'listen' | 'replay' | 'lastSeq'>
     /** Where people reach this server. */
     origin: string
     /** Access to this session is to be watched from now on. */
@@ -27,36 +34,50 @@ export async function* allSessions(
   const { log, roots, projection, caller } = deps
   const form: Form = { numbered: false, global }
   const backlog = createBacklog(signal)
-  /** Null: not the caller's. */
-  const sessions = new Map<SessionId, Known | null>()
-  const forgetDeletions = deps.onDeleted((id) => void sessions.set(id, null))
+  /** `asked`: whose it is, is still to be looked up; `none`: not the caller's. */
+  const sessions = new Map<SessionId, Known | 'asked' | 'none'>()
+  const forgetDeletions = deps.onDeleted((id) => void sessions.set(id, 'none'))
   const forgetLog = log.listen((id, frames) => {
-    // A session that was somebody else's stays so, but one that was none may become one: it begins with a message.
-    if (sessions.get(id) !== null || frames.some(({ type }) => type === 'queued')) backlog.add(id, frames)
+    const [first] = frames
+    const session = sessions.get(id)
+    if (!first || session === 'asked') return
+    // One that was none may become one: it begins with a message.
+    if (session === undefined || (session === 'none' && frames.some(({ type }) => type === 'queued'))) {
+      sessions.set(id, 'asked')
+      backlog.add({ id, first: first.seq }, lookBytes)
+    } else if (session !== 'none') {
+      backlog.add(
+        { id, frames },
+        frames.reduce((bytes, frame) => bytes + frame.bytes, 0),
+      )
+    }
   })
 
-  async function known(id: SessionId, first: number): Promise<{ session: Known | null; isNew: boolean }> {
-    const before = sessions.get(id)
-    if (before) return { session: before, isNew: false }
+  /** What came meanwhile is read from the log. */
+  async function* begun(id: SessionId, first: number): AsyncGenerator<string, void, undefined> {
     const root = await roots.findById(caller, id).catch(nullIfNotFound)
-    if (root) deps.watch(root)
-    const session = root && { teller: createTeller(deps, root, form), newest: first - 1 }
+    if (!root) {
+      forgetSomeStrangers(sessions)
+      return void sessions.set(id, 'none')
+    }
+    deps.watch(root)
+    const session = { teller: createTeller(deps, root, form), newest: first - 1 }
     sessions.set(id, session)
-    return { session, isNew: session !== null }
+    yield session.teller.say({ type: 'session.updated', properties: { info: await sessionOf(id) } })
+    yield* readUpTo(id, session, await log.lastSeq(id))
+  }
+
+  async function* readUpTo(id: SessionId, session: Known, upTo: number): AsyncGenerator<string, void, undefined> {
+    for await (const frames of log.replay(id, { after: session.newest, upTo })) yield await session.teller.tell(frames)
+    session.newest = Math.max(session.newest, upTo)
   }
 
   async function* told(id: SessionId, frames: readonly Frame[]): AsyncGenerator<string, void, undefined> {
+    const session = sessions.get(id)
     const [first] = frames
-    if (!first) return
-    const { session, isNew } = await known(id, first.seq)
-    if (!session) return
-    if (isNew) yield session.teller.say({ type: 'session.updated', properties: { info: await sessionOf(id) } })
+    if (!first || session === undefined || session === 'asked' || session === 'none') return
     // What was published in another order, or by nobody, is in the log.
-    if (first.seq > session.newest + 1) {
-      for await (const missing of log.replay(id, { after: session.newest, upTo: first.seq - 1 })) {
-        yield await session.teller.tell(missing)
-      }
-    }
+    if (first.seq > session.newest + 1) yield* readUpTo(id, session, first.seq - 1)
     const { newest } = session
     yield await session.teller.tell(frames.filter(({ seq }) => seq > newest))
     session.newest = Math.max(newest, frames.at(-1)?.seq ?? 0)
@@ -75,16 +96,15 @@ export async function* allSessions(
       const teller = createTeller(deps, root, form)
       yield teller.say(await teller.statusNow())
     }
-    for await (const { id, frames } of backlog.taken()) {
-      for await (const text of told(id, frames)) if (text !== '') yield text
+    for await (const heard of backlog.taken()) {
+      const texts = 'first' in heard ? begun(heard.id, heard.first) : told(heard.id, heard.frames)
+      for await (const text of texts) if (text !== '') yield text
     }
   } finally {
     forgetLog()
     forgetDeletions()
   }
 }
-
-type Heard = { id: SessionId; frames: readonly Frame[] }
 
 function createBacklog(signal: AbortSignal) {
   let heard: Heard[] = []
@@ -93,9 +113,9 @@ function createBacklog(signal: AbortSignal) {
   signal.addEventListener('abort', () => news.resolve())
 
   return {
-    add(id: SessionId, frames: readonly Frame[]): void {
-      heard.push({ id, frames })
-      for (const frame of frames) bytes += frame.bytes
+    add(one: Heard, itsBytes: number): void {
+      heard.push(one)
+      bytes += itsBytes
       if (bytes > mostBytes) heard = []
       news.resolve()
     },
@@ -117,4 +137,9 @@ function createBacklog(signal: AbortSignal) {
 function nullIfNotFound(error: unknown): null {
   if (error instanceof CorralError && error.reason === 'session_not_found') return null
   throw error
+}
+
+function forgetSomeStrangers(sessions: Map<SessionId, Known | 'asked' | 'none'>): void {
+  if (sessions.size < mostStrangers) return
+  for (const [id, session] of sessions) if (session === 'none') sessions.delete(id)
 }
