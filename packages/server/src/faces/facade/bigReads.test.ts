@@ -99,6 +99,13 @@ test('a transcript of 100 MB is read whole, also by a client that takes its time
   expect(bytes).toBeGreaterThan(95 * MiB)
   expect(most).toBeLessThan(32 * MiB)
 
+  const breaking = await fetch(`${face.url}/kilo/session/${agentSessionId}/message`, {
+    headers: { Authorization: `Bearer ${face.operator.apiKey}` },
+  })
+  await face.database.pool.query('alter table part rename to part_away')
+  await expect(breaking.text(), 'what cannot be read to its end has no end').rejects.toThrow('terminated')
+  await face.database.pool.query('alter table part_away rename to part')
+
   const page = await face.request(`/session/${agentSessionId}/message?limit=100`)
   expect(page.json).toMatchObject(Array.from({ length: 100 }, (_, i) => ({ info: { id: `msg_${messages - 99 + i}` } })))
 })
