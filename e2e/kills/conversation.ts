@@ -40,7 +40,7 @@ export async function startConversation(
   corral: Installation,
   name: string,
   prompt: string,
-  { autoCommit = true }: { autoCommit?: boolean } = {},
+  { autoCommit = true, shallow = false }: { autoCommit?: boolean; shallow?: boolean } = {},
 ): Promise<Begun> {
   const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
   const ack = await corral.corral.call.start.mutate({
@@ -49,6 +49,7 @@ export async function startConversation(
     model: 'scripted/demo',
     gitUrl: repository,
     autoCommit,
+    shallow,
   })
   return { ...joinConversation(corral, { ...ack, repository }), first: ack.executionId }
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
+import { git } from '../harness/repositories.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
 import { type Begun, callsOf, checkoutOf, startConversation } from './conversation.ts'
 import { answerOf } from './kept.ts'
@@ -16,7 +17,10 @@ let conversation: Begun
 
 beforeAll(async () => {
   corral = await startInstallation({ env: { CORRAL_TEST_TIMERS: 'sandboxFolderMs=500' } })
-  conversation = await startConversation(corral, 'lost', play(say('Done one.')), { autoCommit: false })
+  conversation = await startConversation(corral, 'lost', play(say('Done one.')), {
+    autoCommit: false,
+    shallow: true,
+  })
 })
 afterAll(async () => {
   conversation?.viewer.close()
@@ -59,6 +63,20 @@ test('from under a session that works: the turn is lost, and the next message ha
   const folder = await checkoutOf(conversation)
   expect(await readFile(join(folder, 'two.md'), 'utf8')).toBe('two\n')
   expect(await messagesOf('Done four.')).toBeGreaterThan(await messagesOf('Done three.'))
+})
+
+test('while a checkpoint is under way, in a repository that has moved on: as of some turn before, and whole', async () => {
+  const { repository } = conversation
+  const theirs = await git(repository, 'commit-tree', '-p', 'main', '-m', 'Others', 'main^{tree}')
+  await git(repository, 'update-ref', 'refs/heads/main', theirs.trim())
+  const last = await conversation.send(play(write('four.md', 'four\n'), say('Perhaps kept.')))
+  await conversation.ended(last)
+  await loseSandbox()
+  const next = await conversation.send(play(bash('cat two.md'), say('Done again.')))
+  expect((await conversation.ended(next)).streamEventType).toBe('complete')
+  expect(await readFile(join(await checkoutOf(conversation), 'two.md'), 'utf8')).toBe('two\n')
+  expect(await messagesOf('Done again.')).toBeGreaterThan(await messagesOf('Done four.'))
+  await kept()
 })
 
 test('once more, after the server was killed and the sandbox with it, while its checkpoint was under way', async () => {

@@ -33,6 +33,8 @@ const objectId = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)
 const branchName = z.string().min(1).max(250)
 
 export const checkpointSchema = z.strictObject({
+  /** Nothing was left out, so the workspace may be given up for it. */
+  complete: z.boolean(),
   workspace: z.strictObject({
     bundle: blobSchema,
     /** The commit that the bundle builds on, which the repository has; null: it stands alone. */

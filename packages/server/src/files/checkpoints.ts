@@ -58,8 +58,9 @@ export function createCheckpoints({ database, blobs }: { database: Database; blo
     },
 
     async remove(id) {
-      await database.transaction((tx) => tx.orm.delete(checkpoint).where(eq(checkpoint.sessionId, id)))
+      // The row last: as long as it is there, this is done again.
       await blobs.removeAll(id)
+      await database.transaction((tx) => tx.orm.delete(checkpoint).where(eq(checkpoint.sessionId, id)))
     },
   }
 }

@@ -13,6 +13,7 @@ const sha256 = (content: string | Buffer) => createHash('sha256').update(content
 const commit = '1'.repeat(40)
 
 const checkpointOf = (hash: string, bytes: number, history: Checkpoint['history'] = null): Checkpoint => ({
+  complete: true,
   workspace: {
     bundle: { hash, bytes },
     ...{ base: null, branch: 'main', head: null, branches: [], stash: null, files: commit, index: null },

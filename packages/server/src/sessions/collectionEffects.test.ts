@@ -9,6 +9,7 @@ import { roomOn } from './collectionEffects.ts'
 
 const blob = { hash: 'a'.repeat(64), bytes: 1 }
 const content: Checkpoint = {
+  complete: true,
   workspace: {
     bundle: blob,
     ...{ base: null, branch: 'main', head: null, branches: [], stash: null, files: '1'.repeat(40), index: null },
@@ -59,6 +60,11 @@ describe('whose workspace makes room', async () => {
     await addExecution({ state: 'completed', deliveredAt: now, endedAt: now, stoppedAt: now })
     expect(await roomOn(orm)).toBe('none')
     await orm.delete(checkpoint)
+    expect(await roomOn(orm)).toBe('none')
+  })
+
+  test('not one of which something was left out', async () => {
+    await orm.update(checkpoint).set({ content: { ...content, complete: false } })
     expect(await roomOn(orm)).toBe('none')
   })
 

@@ -16,9 +16,9 @@ import { statusEvent } from './statusEvent.ts'
 /** Then the disk is looked at again. */
 const atOnce = 4
 
-/** A sandbox of its own, a checkpoint that is newer than its last turn, and nothing to do. */
+/** A sandbox of its own, a whole checkpoint that is newer than its last turn, and nothing to do. */
 const isCollectable = sql`
-  ${workspace.state} in ('ready', 'failed') and ${session.state} = 'open'
+  ${workspace.state} in ('ready', 'failed') and ${session.state} = 'open' and ${checkpoint.content} @> '{"complete": true}'
   and not exists (select 1 from ${session} other where other.sandbox_id = ${session.sandboxId} and other.id <> ${session.id}
     and other.state <> 'deleted')
   and not exists (select 1 from ${execution} work where work.session_id = ${session.id} and (work.state in ('queued', 'running')

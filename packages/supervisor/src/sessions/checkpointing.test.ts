@@ -165,6 +165,7 @@ describe('the work of a session', () => {
     expect(remembered(bench)).toEqual(['old', 'newer'])
   })
 
+  // Four supervisors start in it.
   it('half brought back is brought back again, whenever the supervisor was killed', async () => {
     await using bench = await createBench()
     createRepository(join(bench.root, 'app.git'))
@@ -194,7 +195,7 @@ describe('the work of a session', () => {
     expect(readFileSync(join(bench.workspacePath, 'mine.txt'), 'utf8')).toBe('mine\n')
     expect(remembered(bench)).toEqual(['what was said'])
     expect(readdirSync(join(bench.workspacePath, '..')), 'nothing of the attempts is left').toEqual([bench.session])
-  })
+  }, 30_000)
 
   it('that is damaged or fits no more is said, and the session goes on from the repository', async () => {
     await using bench = await createBench()

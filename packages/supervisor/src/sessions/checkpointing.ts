@@ -4,7 +4,7 @@
  * work itself never waits for it.
  */
 import { mkdirSync, rmSync } from 'node:fs'
-import { type Checkpoint, type FailureReason, failures } from '@corral/protocol'
+import { type Checkpoint, failures } from '@corral/protocol'
 import { CannotCapture } from '../checkpoints/bareGit.ts'
 import { captureWorkspace } from '../checkpoints/captureWorkspace.ts'
 import { captureHistory } from '../checkpoints/history.ts'
@@ -64,10 +64,10 @@ export function createCheckpointing(options: {
     current = task
   }
 
-  async function bring(signal: AbortSignal): Promise<'done'> {
+  async function bring(signal: AbortSignal): Promise<'done' | 'later'> {
     const workspace = preparedWorkspace(context)
     const home = record.value.preparation?.home
-    if (!workspace || !home) return 'done'
+    if (!workspace || !home) return 'later'
     rmSync(scratch, { recursive: true, force: true })
     mkdirSync(scratch, { recursive: true, mode: 0o700 })
     try {
@@ -78,14 +78,15 @@ export function createCheckpointing(options: {
       const leftOut = [...work.leftOut, ...(history === 'too_large' ? ["the agent's history"] : [])]
       const bundle = await blobOf(work.bundlePath)
       await store.put(id, bundle, work.bundlePath)
-      const checkpoint: Checkpoint = { workspace: { ...work.described, bundle }, history: null }
+      const complete = leftOut.length === 0
+      const checkpoint: Checkpoint = { complete, workspace: { ...work.described, bundle }, history: null }
       if (history && history !== 'too_large') {
         const database = await blobOf(history.path)
         await store.put(id, database, history.path)
         checkpoint.history = { agent: history.agent, database }
       }
       await store.record(id, checkpoint)
-      if (leftOut.length > 0) tell(`Not kept for a new sandbox: ${listOf(leftOut)}.`)
+      if (!complete) tell(`Not kept for a new sandbox: ${listOf(leftOut)}.`)
       return 'done'
     } finally {
       rmSync(scratch, { recursive: true, force: true })
@@ -102,9 +103,12 @@ export function createCheckpointing(options: {
     if (signal.aborted) return 'later'
     log('warn', 'a checkpoint could not be made', { session: id, error: errorText(error) })
     if (error instanceof CannotCapture) return tell(`${notKept} ${error.message}`)
-    if (isDiskFull(error)) return tell(`${notKept} ${failures['disk_full' satisfies FailureReason].sentence}`)
+    if (isDiskFull(error)) return tell(`${notKept} ${failures.disk_full.sentence}`)
     if (error instanceof StoreRefused && error.status === 413) return tell(`${notKept} It is too large.`)
-    if (error instanceof StoreRefused && error.status === 507) return tell(`${notKept} The disk of the server is full.`)
+    if (error instanceof StoreRefused && error.status === 507) {
+      tell(`${notKept} The disk of the server is full.`)
+      return 'later'
+    }
     // A session that is not this sandbox's any more is nobody's loss.
     if (error instanceof StoreRefused && error.status === 404) return 'done'
     return 'later'
