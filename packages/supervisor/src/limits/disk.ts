@@ -14,7 +14,7 @@ export type DiskPressure = { what: 'sandbox'; usedBytes: number } | { what: 'hos
 export type Writer = { entry: Entry; bytes: number }
 
 /** What others on this host, such as the database of the server, must always find free. */
-export const hostReserveBytes = 1024 ** 3
+const hostReserveBytes = 1024 ** 3
 const countTimeoutMs = 120_000
 /** In any case again after a minute, or after so much more time than it takes. */
 const rarely = { ms: 60_000, share: 300 }
