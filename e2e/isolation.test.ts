@@ -119,7 +119,7 @@ test('from inside there is no network but loopback, and behind the two doors a t
     // Nobody may list the folder of the doors either.
     sockets: [],
     // The server's door speaks to supervisors alone, and the gateway's to those who have a token.
-    serverDoor: { health: 404, linkWithoutToken: 401 },
+    serverDoor: { health: 401, linkWithoutToken: 401 },
     gatewayWithoutToken: 401,
     doorsAreWritable: false,
   })
