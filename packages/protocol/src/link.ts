@@ -10,7 +10,7 @@ import { mcpServers } from './cloud-agent/mcpServers.ts'
 import { permissionsSchema } from './cloud-agent/policies.ts'
 import { errorDataSchema, eventSchemas, finalizationDataSchema, outputDataSchema, statusDataSchema } from './events.ts'
 import { failureReasonSchema } from './failures.ts'
-import { executionIdSchema, sessionIdSchema } from './ids.ts'
+import { executionIdSchema, type SessionId, sessionIdSchema } from './ids.ts'
 import { kilocodeDataSchema } from './vocabulary.ts'
 
 export const linkSubprotocol = 'corral-link.1'
@@ -40,6 +40,13 @@ export const bootFileSchema = z.strictObject({
   }),
 })
 export type BootFile = z.infer<typeof bootFileSchema>
+
+/** What a supervisor keeps of a session: where it lies in the sandbox's state folder. */
+export const sessionState = (session: SessionId): { record: string; spool: string; scratch: string } => ({
+  record: `sessions/${session}.json`,
+  spool: `spool/${session}`,
+  scratch: `scratch/${session}`,
+})
 
 /** The largest number that the database holds of these; a supervisor that names a larger one breaks the protocol. */
 const int4 = 2_147_483_647
@@ -72,6 +79,7 @@ export const welcomeSchema = z.object({
   linkId: z.string(),
   sessions: z.array(
     z.union([
+      /** Not this sandbox's, or no more: what `session.release` does is done. */
       z.object({ id: sessionIdSchema, release: z.literal(true) }),
       z.object({
         id: sessionIdSchema,
@@ -294,11 +302,14 @@ const answerSchema = z.object({
 export type AnswerParams = z.infer<typeof answerSchema>
 
 const interruptSchema = z.object({ session: sessionIdSchema, executionId: executionIdSchema, attempt })
+const assignSchema = z.object({ session: sessionIdSchema, epoch: attempt, ackedN: numberInSpool })
 const sessionOnlySchema = z.object({ session: sessionIdSchema })
 const acceptedAnswer = z.object({ accepted: z.literal(true) })
 
 /** Requests from the server to the supervisor. */
 export const downMethods = {
+  /** A session that came to this sandbox after its welcome: the same words for it. Nothing of it runs yet. */
+  'session.assign': { params: assignSchema, result: acceptedAnswer },
   'session.prepare': { params: prepareSchema, result: acceptedAnswer },
   'session.execute': { params: executeSchema, result: acceptedAnswer },
   /** Starts the agent before there is a prompt, and lets it load what its first one would wait for. */
@@ -309,8 +320,11 @@ export const downMethods = {
   'session.answer': { params: answerSchema, result: acceptedAnswer },
   /** Ends the session's agent process; its history stays. */
   'session.stopAgent': { params: sessionOnlySchema, result: acceptedAnswer },
-  /** The session is no longer this sandbox's: everything of it ends, and its events are discarded. */
-  'session.release': { params: sessionOnlySchema, result: acceptedAnswer },
+  /**
+   * The session is no longer this sandbox's: everything of it ends, its events are discarded and its files removed. Asked
+   * again until `released` says that nothing is left.
+   */
+  'session.release': { params: sessionOnlySchema, result: z.object({ released: z.boolean() }) },
   'session.diff': { params: sessionOnlySchema, result: workspaceDiffSchema.nullable() },
 } as const
 export type DownMethod = keyof typeof downMethods

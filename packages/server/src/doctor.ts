@@ -52,13 +52,15 @@ async function sandboxes(config: Config): Promise<Finding[]> {
   })
 }
 
+const inside = 'sessions with isolation "shared" can read files, variables and tokens of their user\'s others'
+
 function sandboxUsers(): Finding {
   if (hostUserIdsUsable())
-    return { what: 'isolation', state: 'works', says: 'every sandbox has a host user of its own' }
+    return { what: 'isolation', state: 'works', says: `every sandbox has a host user of its own; ${inside}` }
   return {
     what: 'isolation',
     state: 'warning',
-    says: 'sandboxes share the user of the server and are apart by namespaces alone',
+    says: `sandboxes share the user of the server and are apart by namespaces alone; ${inside}`,
     remedy: 'start Corral as root to give each sandbox a host user of its own',
   }
 }

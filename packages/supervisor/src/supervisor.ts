@@ -4,7 +4,7 @@
  * or an agent failed; only a stop or a newer supervisor ends it.
  */
 import { join } from 'node:path'
-import { bootFileSchema, linkProtocol, type SessionId } from '@corral/protocol'
+import { bootFileSchema, linkProtocol, type SessionId, sessionState } from '@corral/protocol'
 import type { Agent } from './agents/agent.ts'
 import { createAgent } from './agents/byKind.ts'
 import { makeToolShell } from './agents/shell.ts'
@@ -89,7 +89,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   function open(id: SessionId): Session {
     const record = openRecord(sessionsDir, id)
     const openParts = createOpenParts()
-    const spool = openSessionSpool({ folder: join(stateDir, 'spool', id), openParts, log })
+    const spool = openSessionSpool({ folder: join(stateDir, sessionState(id).spool), openParts, log })
     const environment = sessionEnvironment({ ...registryVariables(door.origin), ...options.environment }, id)
     const journal = createJournal({ spool, openParts, reserve, appended: () => link.pump(), log })
     const agent = createAgent({
@@ -105,7 +105,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       watch.look()
       return agent.run(...given).finally(() => watch.look())
     }
-    const scratch = join(stateDir, 'scratch', id)
+    const scratch = join(stateDir, sessionState(id).scratch)
     const parts = { record, spool, journal, reserve, agent: { ...agent, run }, environment, store, scratch }
     return createSession({ ...parts, gatewayOrigin: door.origin, log })
   }
@@ -113,8 +113,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const sessions = createSessions({
     recorded,
     open,
+    assigned: (id) => link.open(id),
     released: (id) => link.drop(id),
-    greetAgain: () => link.greetAgain(),
     failed: (id, error) => log('error', 'a session could not be released', { session: id, error: errorText(error) }),
   })
   const link = createLink({

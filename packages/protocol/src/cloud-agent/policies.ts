@@ -61,3 +61,4 @@ export const visitRefusals = ['off', 'not_listed', 'port', 'git_host', 'address'
 export type VisitRefusal = (typeof visitRefusals)[number]
 
 export const isolationSchema = z.enum(['session', 'shared'])
+export type Isolation = z.infer<typeof isolationSchema>

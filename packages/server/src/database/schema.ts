@@ -15,6 +15,7 @@ import {
   deliveryStates,
   type ExecutionId,
   type FailureReason,
+  type Isolation,
   type Network,
   type Permissions,
   type PullRequestRequest,
@@ -95,6 +96,8 @@ export type SessionConfiguration = {
   timeoutMs?: number
   /** Another name for the branch that work lands on than `session/<id>`. */
   sessionBranch?: string
+  /** Absent: a sandbox of its own. */
+  isolation?: Isolation
   createdOnPlatform: string
   counts: { envVars: number; secrets: number; setupCommands: number; mcpServers: number }
   hasCallback: boolean
@@ -358,6 +361,8 @@ export const sandbox = pgTable(
     id: text('id').$type<SandboxId>().primaryKey(),
     /** `<org>__<user>…`: its name on the wire. */
     name: text('name').notNull(),
+    /** Whose sessions come here: `[organization, user, bot]` as JSON text. Null: it is one session's alone. */
+    sharedBy: text('shared_by'),
     state: text('state', { enum: sandboxStates }).notNull().default('stopped'),
     driver: text('driver').notNull(),
     /** The driver's own reference, as it gave it. */
@@ -379,7 +384,7 @@ export const sandbox = pgTable(
     ...claimColumns(),
   },
   (t) => [
-    uniqueIndex('sandbox_name').on(t.name),
+    uniqueIndex('sandbox_shared_by').on(t.sharedBy),
     uniqueIndex('sandbox_host_user').on(t.hostUser),
     index('sandbox_due').on(t.wakeAt).where(sql`wake_at is not null`),
     check('sandbox_state', sql`${t.state} in ('stopped', 'starting', 'ready', 'unreachable', 'stopping')`),

@@ -46,10 +46,9 @@ export function commitBatch(
     )
 
     const takings: Taking[] = []
-    for (const [session, slices] of batch) {
-      const head = heads.get(session)
-      if (!head) continue
-      const { holes, ...taking } = await take(tx, sink, head, slices)
+    // In the order of ids: with each session its row may be locked, too.
+    for (const [session, head] of heads) {
+      const { holes, ...taking } = await take(tx, sink, head, batch.get(session) ?? [])
       results.set(session, { kind: 'settled', holes })
       if (taking.lastN > head.lastN) takings.push(taking)
     }

@@ -101,7 +101,12 @@ describe('what a supervisor sends', () => {
       own.offer(frame(two, 1, outputs(1, 2))),
       own.offer(frame(one, 4, outputs(4, 4))),
     ])
-    expect(batches.map((batch) => batch.map((stored) => stored.seq))).toEqual([[1], [2, 3, 4, 1, 2]])
+    const seqs = (batch: StoredEvent[] = [], of: SessionId) =>
+      batch.filter(({ sessionId }) => sessionId === of).map(({ seq }) => seq)
+    expect(batches).toHaveLength(2)
+    expect(seqs(batches[0], one)).toEqual([1])
+    expect(seqs(batches[1], one)).toEqual([2, 3, 4])
+    expect(seqs(batches[1], two)).toEqual([1, 2])
   })
 
   test('is spread over commits of at most 500 events, by turns', async () => {

@@ -12,9 +12,9 @@ import type { Database, Tx } from '../database/transaction.ts'
 import { wakeSandbox, wakeSessionsOf } from '../database/wake.ts'
 import { hostUserIdsUsable } from '../host/hostUser.ts'
 import { newHostUser } from '../host/newHostUser.ts'
-import { removeTree } from '../host/removeTree.ts'
 import type { Links } from '../supervisors/links.ts'
 import { decideSandbox, type SandboxFacts } from './decide.ts'
+import { removeDiscarded, type SessionFiles, setAside } from './discard.ts'
 import type { Driver, SandboxLimits } from './driver.ts'
 import { isWhole } from './folder.ts'
 import { sandboxFolder } from './layout.ts'
@@ -23,14 +23,14 @@ import { linkToken, linkTokenHash } from './linkToken.ts'
 import { createStartTurns } from './startTurns.ts'
 
 export type Fleet = {
-  /** Makes the row of a sandbox that does not exist yet. */
-  create(tx: Tx, name: string): Promise<SandboxId>
+  /** The sandbox that is shared by these; else a new one. */
+  obtain(tx: Tx, which: { name: string; sharedBy: string | null }): Promise<SandboxId>
   /** `stopped → starting`, a new boot; false when it is in another state. */
   requestStart(tx: Tx, id: SandboxId): Promise<boolean>
   /** Towards `stopped`, whatever runs in it. */
   requestStop(tx: Tx, id: SandboxId): Promise<void>
-  /** Removes the files of a stopped sandbox. */
-  remove(id: SandboxId): Promise<void>
+  /** Removes files of a sandbox that is stopped, under the lock that keeps it so. */
+  discard(tx: Tx, id: SandboxId, files: SessionFiles | 'all'): Promise<void>
   /** A link of it has opened or closed. */
   linkChanged(id: SandboxId): Promise<void>
   /** Compares what the driver has with the rows: adopts, and stops strays. */
@@ -122,6 +122,11 @@ export function createFleet(deps: FleetDependencies): Fleet {
     lookForLost().catch((error: unknown) => logger.warn({ error }, 'the folders of sandboxes could not be looked at'))
   }, timers.sandboxFolderMs)
 
+  /** What stays is removed by the next. */
+  function clearAway(): void {
+    removeDiscarded(deps.dataFolder).catch((error: unknown) => logger.warn({ error }, 'files are left to be removed'))
+  }
+
   return {
     reconciler,
     isWhole: (id) => isWhole(sandboxFolder(deps.dataFolder, id)),
@@ -130,11 +135,17 @@ export function createFleet(deps: FleetDependencies): Fleet {
       await reconciler.close()
     },
 
-    async create(tx, name) {
+    async obtain(tx, { name, sharedBy }) {
+      // One at a time: two that share one must find the same, and no host user is given twice.
+      await tx.orm.execute(sql`select pg_advisory_xact_lock(hashtext('corral: new sandbox'))`)
+      const [shared] =
+        sharedBy === null
+          ? []
+          : await tx.orm.select({ id: sandbox.id }).from(sandbox).where(eq(sandbox.sharedBy, sharedBy))
+      if (shared) return shared.id
       const id = newSandboxId()
-      await tx.orm
-        .insert(sandbox)
-        .values({ id, name, driver: driver.name, hostUser: hostUserIdsUsable() ? await nextHostUser(tx) : null })
+      const hostUser = hostUserIdsUsable() ? await nextHostUser(tx) : null
+      await tx.orm.insert(sandbox).values({ id, name, sharedBy, driver: driver.name, hostUser })
       return id
     },
 
@@ -170,8 +181,9 @@ export function createFleet(deps: FleetDependencies): Fleet {
       tx.afterCommit(() => reconciler.poke())
     },
 
-    async remove(id) {
-      await removeTree(sandboxFolder(deps.dataFolder, id))
+    async discard(tx, id, files) {
+      await setAside(sandboxFolder(deps.dataFolder, id), files)
+      tx.afterCommit(clearAway)
     },
 
     async linkChanged(id) {
@@ -187,6 +199,7 @@ export function createFleet(deps: FleetDependencies): Fleet {
     },
 
     async takeStock() {
+      clearAway()
       const real = await driver.list()
       const rows = await database.orm.select().from(sandbox)
       for (const ref of real) {

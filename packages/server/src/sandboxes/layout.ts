@@ -5,9 +5,11 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BootId, SandboxId } from '@corral/protocol'
 
+export const sandboxesFolder = (dataFolder: string): string => `${resolve(dataFolder)}/sandboxes`
+
 /** A sandbox's folder below the data folder. */
 export const sandboxFolder = (dataFolder: string, sandboxId: SandboxId): string =>
-  `${resolve(dataFolder)}/sandboxes/${safeName(sandboxId)}`
+  `${sandboxesFolder(dataFolder)}/${safeName(sandboxId)}`
 
 /** What lies in a sandbox's folder on this host. */
 export const sandboxPaths = (folder: string) => ({

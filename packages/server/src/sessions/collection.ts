@@ -15,19 +15,21 @@ const retries = [1, 3, 6]
 const collectingMs = 1_000
 
 /** A session that is to be collected, now or at a time; null when it is not. */
-export function untilCollected(
-  { workspace, sandbox, untouchedSince }: SessionFacts,
-  now: Date,
-  timers: Timers,
-): SessionAction | null {
+export function untilCollected(facts: SessionFacts, now: Date, timers: Timers): SessionAction | null {
+  const { workspace, untouchedSince } = facts
   const forRoom = workspace.state === 'collecting'
   const agedAt = untouchedSince && new Date(untouchedSince.getTime() + timers.sessionKeptMs)
   const aged = agedAt !== null && agedAt <= now
   if (!forRoom && !aged) return agedAt && { do: 'wait', until: agedAt }
-  if (sandbox && sandbox.state !== 'stopped') {
-    return sandbox.state === 'stopping' ? { do: 'wait', until: null } : { do: 'stopSandbox' }
-  }
-  return { do: 'collect', checkpointToo: aged }
+  return untilRemovable(facts) ?? { do: 'collect', checkpointToo: aged }
+}
+
+/** What has to be before a session's files are removed; null when they may be: from outside, or by a supervisor that is there. */
+export function untilRemovable({ sandbox, link }: SessionFacts): SessionAction | null {
+  if (!sandbox || sandbox.state === 'stopped') return null
+  if (sandbox.state === 'stopping') return { do: 'wait', until: null }
+  if (sandbox.neighbors === 'none') return { do: 'stopSandbox', unless: ['idle', 'busy'] }
+  return link && sandbox.state === 'ready' ? null : { do: 'wait', until: null }
 }
 
 /** What stands between the next execution and a disk with room for it; null when nothing does. */

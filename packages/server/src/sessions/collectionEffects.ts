@@ -11,6 +11,7 @@ import type { Room } from './collection.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'
 import type { EffectDependencies } from './effects.ts'
+import { removeFiles } from './removal.ts'
 import { statusEvent } from './statusEvent.ts'
 
 /** Then the disk is looked at again. */
@@ -75,11 +76,11 @@ export async function waitForRoom(deps: EffectDependencies, at: EffectScope) {
   })
 }
 
-/** The sandbox has stopped. Done again after a crash at any point, it comes to the same. */
+/** Done again after a crash at any point, it comes to the same. */
 export async function collect(deps: EffectDependencies, at: EffectScope, { checkpointToo }: Action<'collect'>) {
   const { look } = at
   const { id } = look.session
-  if (look.sandbox) await deps.removeSandbox(look.sandbox.id)
+  if (!(await removeFiles(deps, at))) return
   if (checkpointToo) await deps.removeCheckpoint(id)
   await at.write((tx) =>
     tx.orm

@@ -37,6 +37,7 @@ export function configurationOf(input: PrepareSessionInput): Configuration {
     fallbackModels: input.fallbackModels,
     timeoutMs: input.timeoutMs,
     sessionBranch: input.sessionBranch,
+    isolation: input.isolation,
     createdOnPlatform: input.createdOnPlatform ?? 'cloud-agent',
     ...countsOf(secret),
   }

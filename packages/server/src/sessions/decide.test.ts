@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { defaultTimers } from '../config.ts'
+import type { SandboxState } from '../database/schema.ts'
 import { type AskFacts, decide, type ExecutionFacts, type SessionFacts } from './decide.ts'
+import type { Neighbors } from './neighbors.ts'
 
 const now = new Date('2026-01-01T12:00:00Z')
 const ago = (ms: number) => new Date(now.getTime() - ms)
@@ -36,8 +38,8 @@ const ready = (facts: Partial<SessionFacts> = {}): SessionFacts => ({
     ...{ state: 'ready', sentLink: 'link-1', preparingSince: null, readyBoot: 'boot-1', agentUntil: null },
     ...{ warmUp: 'over', warmingSince: null },
   },
-  sandbox: { state: 'ready', attempt: 0, bootId: 'boot-1', unreachableSince: null },
-  link: { id: 'link-1', sinceMs: 10 * minutes },
+  sandbox: { state: 'ready', attempt: 0, bootId: 'boot-1', unreachableSince: null, neighbors: 'none' },
+  link: { id: 'link-1', sinceMs: 10 * minutes, serves: true },
   running: null,
   ending: [],
   next: null,
@@ -54,8 +56,10 @@ const sandbox = (facts: Partial<NonNullable<SessionFacts['sandbox']>>) => ({
   attempt: 0,
   bootId: 'boot-1',
   unreachableSince: null,
+  neighbors: 'none' as const,
   ...facts,
 })
+const linked = { id: 'link-1', sinceMs: 10 * minutes, serves: true }
 const decided = (facts: SessionFacts) => decide(facts, now, defaultTimers)
 
 describe('a session with nothing to do', () => {
@@ -75,7 +79,8 @@ describe('a session with nothing to do', () => {
       link: null,
       workspace: { ...ready().workspace, state: 'absent' },
     })
-    expect(decided(cold)).toEqual({ do: 'startSandbox' })
+    expect(decided(cold)).toEqual({ do: 'takeSandbox' })
+    expect(decided({ ...cold, sandbox: sandbox({ state: 'stopped' }) })).toEqual({ do: 'startSandbox' })
     expect(decided(warming({ warmUp: 'due' }))).toEqual({ do: 'warmAgent' })
     expect(decided(warming({ warmUp: 'running', warmingSince: ago(1_000) }))).toEqual({
       do: 'wait',
@@ -135,12 +140,13 @@ describe('a queued message', () => {
   const next = execution({ id: 'exec_N' })
 
   it.each([
-    ['no sandbox yet', { sandbox: null, link: null }, { do: 'startSandbox' }],
+    ['no sandbox yet', { sandbox: null, link: null }, { do: 'takeSandbox' }],
     ['a stopped sandbox', { sandbox: sandbox({ state: 'stopped' }), link: null }, { do: 'startSandbox' }],
     ['a sandbox that starts', { sandbox: sandbox({ state: 'starting' }), link: null }, { do: 'wait', until: null }],
     ['a sandbox that stops', { sandbox: sandbox({ state: 'stopping' }) }, { do: 'wait', until: null }],
     ['a sandbox out of sight', { sandbox: sandbox({ state: 'unreachable' }), link: null }, { do: 'wait', until: null }],
     ['a ready sandbox between two links', { link: null }, { do: 'wait', until: null }],
+    ['a link that was there before', { link: { ...linked, serves: false } }, { do: 'enterSandbox' }],
     ['everything ready', {}, { do: 'deliver', executionId: 'exec_N' }],
   ] as const)('with %s', (_, facts, action) => {
     expect(decided(ready({ next, ...facts }))).toEqual(action)
@@ -306,16 +312,23 @@ describe('an ended execution that may still run', () => {
     expect(decided(ready({ ending: [ended()], next }))).toEqual({ do: 'interrupt', executionId: 'exec_E' })
   })
 
+  const asked = (endedMsAgo: number, sinceMs = 10 * minutes) =>
+    ready({
+      ending: [ended({ sentLink: 'link-1', endedAt: ago(endedMsAgo) })],
+      link: { ...linked, sinceMs },
+      next,
+    })
+
   it('is asked once per link, and its sandbox is stopped when it does not answer', () => {
-    const asked = (endedMsAgo: number, sinceMs = 10 * minutes) =>
-      ready({
-        ending: [ended({ sentLink: 'link-1', endedAt: ago(endedMsAgo) })],
-        link: { id: 'link-1', sinceMs },
-        next,
-      })
     expect(decided(asked(10_000))).toEqual({ do: 'wait', until: inMs(20_000) })
-    expect(decided(asked(30_000))).toEqual({ do: 'stopSandbox' })
+    expect(decided(asked(30_000))).toEqual({ do: 'stopSandbox', unless: ['busy'] })
     expect(decided(asked(30_000, 5_000))).toEqual({ do: 'wait', until: inMs(25_000) })
+  })
+
+  it('does not cost its neighbors their work: the sandbox is stopped once they have none', () => {
+    const among = (neighbors: Neighbors) => decided({ ...asked(30_000), sandbox: sandbox({ neighbors }) })
+    expect(among('busy')).toEqual({ do: 'wait', until: inMs(30_000) })
+    expect(among('idle')).toEqual({ do: 'stopSandbox', unless: ['busy'] })
   })
 
   it('has stopped with its sandbox', () => {
@@ -368,10 +381,21 @@ describe('a deleted session', () => {
   const deleted = { session: { state: 'deleted' as const, preparedAt: null } }
 
   it('goes once its sandbox has stopped', () => {
-    expect(decided(ready(deleted))).toEqual({ do: 'stopSandbox' })
+    expect(decided(ready(deleted))).toEqual({ do: 'stopSandbox', unless: ['idle', 'busy'] })
     expect(decided(ready({ ...deleted, sandbox: sandbox({ state: 'stopping' }) }))).toEqual({ do: 'wait', until: null })
     expect(decided(ready({ ...deleted, sandbox: sandbox({ state: 'stopped' }) }))).toEqual({ do: 'remove' })
     expect(decided(ready({ ...deleted, sandbox: null }))).toEqual({ do: 'remove' })
+  })
+
+  it('leaves a sandbox that others are in, as soon as that is there', () => {
+    for (const neighbors of ['idle', 'busy'] as const) {
+      const among = (state: SandboxState) => ({ ...deleted, sandbox: sandbox({ state, neighbors }) })
+      expect(decided(ready(among('ready')))).toEqual({ do: 'remove' })
+      expect(decided(ready({ ...among('ready'), link: null }))).toEqual({ do: 'wait', until: null })
+      for (const state of ['starting', 'unreachable', 'stopping'] as const)
+        expect(decided(ready(among(state)))).toEqual({ do: 'wait', until: null })
+      expect(decided(ready(among('stopped')))).toEqual({ do: 'remove' })
+    }
   })
 })
 
@@ -382,7 +406,7 @@ describe('what lies on disk for a session', () => {
 
   it('is collected when nobody has touched it for 90 days, once its sandbox has stopped', () => {
     expect(decided(ready({ untouchedSince: ago(day) }))).toEqual({ do: 'wait', until: inMs(89 * day) })
-    expect(decided(ready({ untouchedSince: ago(90 * day) }))).toEqual({ do: 'stopSandbox' })
+    expect(decided(ready({ untouchedSince: ago(90 * day) }))).toEqual({ do: 'stopSandbox', unless: ['idle', 'busy'] })
     expect(decided(ready({ ...stopped, untouchedSince: ago(90 * day) }))).toEqual({
       do: 'collect',
       checkpointToo: true,
@@ -399,13 +423,24 @@ describe('what lies on disk for a session', () => {
 
   it('goes to make room for others, but for its checkpoint, and a message waits until it has gone', () => {
     const untouchedSince = ago(day)
-    expect(decided(ready({ ...collecting, untouchedSince }))).toEqual({ do: 'stopSandbox' })
+    expect(decided(ready({ ...collecting, untouchedSince }))).toEqual({ do: 'stopSandbox', unless: ['idle', 'busy'] })
     expect(decided(ready({ ...collecting, ...stopped, untouchedSince }))).toEqual({
       do: 'collect',
       checkpointToo: false,
     })
     const next = execution()
     expect(decided(ready({ ...collecting, ...stopped, untouchedSince, next }))).toMatchObject({ do: 'collect' })
+  })
+
+  it('goes without its neighbors: out of a sandbox that is there, or of one that is stopped', () => {
+    const untouchedSince = ago(90 * day)
+    for (const neighbors of ['idle', 'busy'] as const) {
+      const among = (state: SandboxState) => ready({ untouchedSince, sandbox: sandbox({ state, neighbors }) })
+      expect(decided(among('ready'))).toMatchObject({ do: 'collect' })
+      expect(decided(among('stopped'))).toMatchObject({ do: 'collect' })
+      expect(decided({ ...among('ready'), link: null })).toEqual({ do: 'wait', until: null })
+      expect(decided(among('starting'))).toEqual({ do: 'wait', until: null })
+    }
   })
 })
 

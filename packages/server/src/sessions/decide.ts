@@ -7,7 +7,8 @@
 import { type AskState, type ExecutionId, type FailureReason, failures } from '@corral/protocol'
 import type { Timers } from '../config.ts'
 import type { SandboxState, SessionState, warmUpStates, workspaceStates } from '../database/schema.ts'
-import { type Room, untilCollected, untilRoom } from './collection.ts'
+import { type Room, untilCollected, untilRemovable, untilRoom } from './collection.ts'
+import type { Neighbors } from './neighbors.ts'
 import { untilWarm, warmingUntil } from './warmth.ts'
 
 export type ExecutionFacts = {
@@ -47,9 +48,16 @@ export type SessionFacts = {
     warmUp: (typeof warmUpStates)[number]
     warmingSince: Date | null
   }
-  sandbox: { state: SandboxState; attempt: number; bootId: string | null; unreachableSince: Date | null } | null
-  /** The supervisor's connection, once it has said hello. */
-  link: { id: string; sinceMs: number } | null
+  sandbox: {
+    state: SandboxState
+    attempt: number
+    bootId: string | null
+    unreachableSince: Date | null
+    /** The other sessions in it. */
+    neighbors: Neighbors
+  } | null
+  /** The supervisor's connection, once it has said hello; whether it knows that this session is in its sandbox. */
+  link: { id: string; sinceMs: number; serves: boolean } | null
   running: (ExecutionFacts & { lastProgressAt: Date | null; toolRunning: boolean; asks: AskFacts[] }) | null
   /** Ended executions that are not over: something may still run, or finalization is pending. In FIFO order. */
   ending: ExecutionFacts[]
@@ -72,8 +80,11 @@ export type SessionFacts = {
 }
 
 export type SessionAction =
+  | { do: 'takeSandbox' }
   | { do: 'startSandbox' }
-  | { do: 'stopSandbox' }
+  /** Not while its neighbors are what they must not be. */
+  | { do: 'stopSandbox'; unless: Neighbors[] }
+  | { do: 'enterSandbox' }
   | { do: 'prepareWorkspace'; again: boolean }
   | { do: 'warmAgent' }
   | { do: 'deliver'; executionId: ExecutionId }
@@ -141,11 +152,8 @@ function nextOfWork(facts: SessionFacts, now: Date, timers: Timers): SessionActi
   return { do: 'deliver', executionId: facts.next.id }
 }
 
-/** A deleted session goes once nothing of it can run any more. */
-function removal(facts: SessionFacts): SessionAction {
-  if (!facts.sandbox || facts.sandbox.state === 'stopped') return { do: 'remove' }
-  return facts.sandbox.state === 'stopping' ? waitUntil(null) : { do: 'stopSandbox' }
-}
+/** A deleted session goes once nothing of it can run any more; with the sandbox when that is its own, else out of it. */
+const removal = (facts: SessionFacts): SessionAction => untilRemovable(facts) ?? { do: 'remove' }
 
 function whileRunning(
   facts: SessionFacts,
@@ -212,7 +220,10 @@ function whileAsked(
   return { do: 'wait', until }
 }
 
-/** An ended execution of which something may still run: ask again on each new link; end the sandbox if asking fails. */
+/**
+ * An ended execution of which something may still run: ask again on each new link; end the sandbox if asking fails, once
+ * nobody else works in it.
+ */
 function untilStopped(facts: SessionFacts, execution: ExecutionFacts, now: Date, timers: Timers): SessionAction {
   const { sandbox, link } = facts
   if (!sandbox || sandbox.state === 'stopped') return { do: 'settleStopped', executionId: execution.id }
@@ -220,20 +231,23 @@ function untilStopped(facts: SessionFacts, execution: ExecutionFacts, now: Date,
   if (execution.sentLink !== link.id) return { do: 'interrupt', executionId: execution.id }
   const linkedSince = new Date(now.getTime() - link.sinceMs)
   const deadline = later(latest(execution.endedAt ?? now, linkedSince), timers.stopMs)
-  return deadline <= now ? { do: 'stopSandbox' } : waitUntil(deadline)
+  if (deadline > now) return waitUntil(deadline)
+  return sandbox.neighbors === 'busy' ? waitUntil(later(now, timers.stopMs)) : { do: 'stopSandbox', unless: ['busy'] }
 }
 
 /** What stands between the session and its next piece of work; null when nothing does. */
 function untilReady(facts: SessionFacts, hasWork: boolean, now: Date, timers: Timers): SessionAction | null {
   const { sandbox, link, workspace } = facts
-  if (!sandbox || sandbox.state === 'stopped') {
+  if (!sandbox) return { do: 'takeSandbox' }
+  if (sandbox.state === 'stopped') {
     // It was prepared once and has gone idle; the first message brings it back.
     if (!hasWork && (workspace.state === 'ready' || workspace.state === 'failed')) return waitUntil(null)
-    if ((sandbox?.attempt ?? 0) < sandboxStartAttempts) return { do: 'startSandbox' }
+    if (sandbox.attempt < sandboxStartAttempts) return { do: 'startSandbox' }
     if (!hasWork) return waitUntil(null)
     return failPreparation('sandbox_start_failed')
   }
   if (sandbox.state !== 'ready' || !link) return waitUntil(null)
+  if (!link.serves) return { do: 'enterSandbox' }
 
   switch (workspace.state) {
     case 'ready':

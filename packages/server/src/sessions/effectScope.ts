@@ -22,7 +22,9 @@ export type EffectScope = {
   write<T>(run: (tx: Tx, box: SandboxRow | null) => Promise<T>): Promise<T>
   /** Sends a command; one that did not arrive is handed to `again`. */
   send(what: string, run: () => Promise<unknown>, again: () => Promise<void>): Promise<void>
-  /** The row's command is due again, after a moment: the link may be going down, and its end will say so. */
+  /** A moment: the link may be going down, and its end will say so. */
+  pause(): Promise<void>
+  /** The row's command is due again, after that. */
   sendAgain(table: typeof workspace | typeof execution | typeof ask, where: ReturnType<typeof and>): Promise<void>
 }
 
@@ -48,6 +50,9 @@ export function createEffectScope(deps: EffectDependencies, claim: Claim, look: 
     })
   }
 
+  const pause = () =>
+    new Promise<void>((resolve) => setTimeout(resolve, Math.min(againAfterMs, timers.reconcilerPollMs)))
+
   return {
     look,
     link: look.sandbox ? links.of(look.sandbox.id) : null,
@@ -63,8 +68,9 @@ export function createEffectScope(deps: EffectDependencies, claim: Claim, look: 
         await again()
       }
     },
+    pause,
     async sendAgain(table, where) {
-      await new Promise((resolve) => setTimeout(resolve, Math.min(againAfterMs, timers.reconcilerPollMs)))
+      await pause()
       await write(async (tx) => {
         await tx.orm.update(table).set({ sentLink: null }).where(where)
       })

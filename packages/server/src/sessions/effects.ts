@@ -10,6 +10,7 @@ import type { Timers } from '../config.ts'
 import type { Claim } from '../database/reconciler.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import type { Log } from '../log/log.ts'
+import type { Fleet } from '../sandboxes/fleet.ts'
 import type { Links } from '../supervisors/links.ts'
 import { answer, expireAsk } from './askEffects.ts'
 import { collect, makeRoom, waitForRoom } from './collectionEffects.ts'
@@ -17,10 +18,11 @@ import { finalize, interrupt, prepareWorkspace, stopAgent, warmAgent } from './c
 import type { Commands } from './commands.ts'
 import type { Action, SessionAction } from './decide.ts'
 import { deliver } from './delivery.ts'
-import { createEffectScope, type EffectScope } from './effectScope.ts'
+import { createEffectScope } from './effectScope.ts'
 import { fail, failPreparation, giveUpFinalization, settleStopped } from './endingEffects.ts'
 import type { SessionLook } from './facts.ts'
 import { compact, remove } from './removal.ts'
+import { enterSandbox, startSandbox, stopSandbox, takeSandbox } from './sandboxEffects.ts'
 
 export type EffectDependencies = {
   database: Database
@@ -28,14 +30,10 @@ export type EffectDependencies = {
   links: Links
   commands: Commands
   callbacks: Pick<Callbacks, 'owe' | 'fixBodies'>
-  /** Makes (or finds) the sandbox row of a session and asks for its start; under the locks of the transaction. */
-  requestSandbox(tx: Tx, look: SessionLook): Promise<SandboxId>
-  /** Asks for its end. */
-  requestStop(tx: Tx, sandboxId: SandboxId): Promise<void>
-  /** Removes the files of a sandbox that has stopped. */
-  removeSandbox(sandboxId: SandboxId): Promise<void>
-  /** False when the folders of a sandbox were removed under it. */
-  sandboxIsWhole(sandboxId: SandboxId): Promise<boolean>
+  /** Makes (or finds) the sandbox of a session. */
+  takeSandbox(tx: Tx, row: SessionLook['session']): Promise<SandboxId>
+  /** Asks for its start, or for its end; under its lock. */
+  fleet: Pick<Fleet, 'requestStart' | 'requestStop' | 'discard' | 'isWhole'>
   /** Removes what is kept of a session outside of its sandbox. */
   removeCheckpoint(id: SessionId): Promise<void>
   wakeSandboxes(): void
@@ -55,12 +53,17 @@ export function createEffects(deps: EffectDependencies) {
     const at = createEffectScope(deps, claim, look)
     const inSandbox = action.do === 'prepareWorkspace' || action.do === 'warmAgent' || action.do === 'deliver'
     // Nothing is begun in a sandbox that could keep nothing of it; a new one takes its place.
-    if (inSandbox && look.sandbox && !(await deps.sandboxIsWhole(look.sandbox.id))) return stopSandbox(deps, at)
+    if (inSandbox && look.sandbox && !(await deps.fleet.isWhole(look.sandbox.id)))
+      return stopSandbox(deps, at, { do: 'stopSandbox', unless: [] })
     switch (action.do) {
+      case 'takeSandbox':
+        return takeSandbox(deps, at)
       case 'startSandbox':
         return startSandbox(deps, at)
       case 'stopSandbox':
-        return stopSandbox(deps, at)
+        return stopSandbox(deps, at, action)
+      case 'enterSandbox':
+        return enterSandbox(deps, at)
       case 'prepareWorkspace':
         return prepareWorkspace(deps, at, action)
       case 'warmAgent':
@@ -97,16 +100,4 @@ export function createEffects(deps: EffectDependencies) {
         return remove(deps, at)
     }
   }
-}
-
-async function startSandbox(deps: EffectDependencies, at: EffectScope): Promise<void> {
-  await at.write((tx) => deps.requestSandbox(tx, at.look))
-  deps.wakeSandboxes()
-}
-
-async function stopSandbox(deps: EffectDependencies, at: EffectScope): Promise<void> {
-  const sandboxId = at.look.sandbox?.id
-  if (!sandboxId) return
-  await at.write((tx) => deps.requestStop(tx, sandboxId))
-  deps.wakeSandboxes()
 }

@@ -1,6 +1,6 @@
 /** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
 import type { SessionId } from '@corral/protocol'
-import { and, asc, eq, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
 import { checkpoint } from '../database/checkpointTable.ts'
 import { ask, execution, sandbox, session, sessionHead, workspace } from '../database/schema.ts'
 import type { Orm } from '../database/transaction.ts'
@@ -8,6 +8,8 @@ import type { Links } from '../supervisors/links.ts'
 import { mayStartAgent } from './agentStarts.ts'
 import { roomOn } from './collectionEffects.ts'
 import type { AskFacts, ExecutionFacts, SessionFacts } from './decide.ts'
+import { neighborsOf } from './neighbors.ts'
+import { openWork } from './openWork.ts'
 
 export type SessionLook = {
   now: Date
@@ -53,10 +55,10 @@ export async function lookAtSession(
       session: row.session,
       executionLimitMs: row.session.configuration.timeoutMs ?? null,
       workspace: row.workspace,
-      sandbox: row.sandbox,
+      sandbox: row.sandbox && { ...row.sandbox, neighbors: await neighborsOf(orm, row.session) },
       link:
         link && link.bootId === row.sandbox?.bootId
-          ? { id: link.id, sinceMs: performance.now() - link.connectedAt }
+          ? { id: link.id, sinceMs: performance.now() - link.connectedAt, serves: link.serves(id) }
           : null,
       running: running
         ? {
@@ -102,16 +104,7 @@ function openExecutions(orm: Orm, id: SessionId) {
   return orm
     .select()
     .from(execution)
-    .where(
-      and(
-        eq(execution.sessionId, id),
-        or(
-          inArray(execution.state, ['queued', 'running']),
-          eq(execution.finalization, 'pending'),
-          and(isNull(execution.stoppedAt), isNotNull(execution.deliveredAt)),
-        ),
-      ),
-    )
+    .where(and(eq(execution.sessionId, id), openWork))
     .orderBy(execution.queuedSeq)
 }
 

@@ -1,7 +1,7 @@
 import { linkClose, newExecutionId, type SessionId } from '@corral/protocol'
 import { eq, inArray } from 'drizzle-orm'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { sandbox, workspace } from '../database/schema.ts'
+import { sandbox, sessionHead, workspace } from '../database/schema.ts'
 import { connectSupervisor, output, testLinks } from '../testing/supervisor.ts'
 
 describe('a supervisor that dials', async () => {
@@ -138,6 +138,35 @@ describe('a supervisor that dials', async () => {
     peer.socket.terminate()
     await vi.waitFor(() => expect(world.links.of(id)).toBeNull())
     await expect(link.call('session.stopAgent', { session }, 60_000)).rejects.toThrow('is gone')
+  })
+
+  test('is welcomed for all sessions of its sandbox, and takes one that comes later on the same link', async () => {
+    const { id, token, bootId, sessions } = await world.addSandbox(3)
+    const peer = await world.connect(token)
+    peer.hello({ bootId })
+    expect(await peer.welcomed()).toMatchObject({
+      sessions: [...sessions].sort().map((session) => ({ id: session, epoch: 2, ackedN: 0, mayRun: null })),
+    })
+    const link = await vi.waitFor(() => world.links.of(id) ?? Promise.reject(new Error('no link')))
+    const later = await world.addTo(id)
+    expect([...sessions, later].map(link.serves)).toEqual([true, true, true, false])
+
+    // Not yet: what it says of it is acked, so that it forgets it, and not stored.
+    peer.events(later, 1, [output('early')])
+    await peer.acked(later, 1)
+    peer.answer('session.assign', { accepted: true })
+    await link.call('session.assign', { session: later, epoch: 2, ackedN: 0 }, 5_000)
+    await world.database.orm.update(sessionHead).set({ epoch: 2 }).where(eq(sessionHead.sessionId, later))
+    expect(link.serves(later)).toBe(true)
+    peer.events(later, 1, [output('taken')])
+    await vi.waitFor(async () => expect(await world.stored(later)).toHaveLength(1), 5_000)
+
+    peer.answer('session.release', { released: true })
+    await link.call('session.release', { session: later }, 5_000)
+    peer.events(later, 2, [output('late')])
+    await peer.acked(later, 2)
+    expect(await world.stored(later)).toHaveLength(1)
+    expect([...sessions, later].map(link.serves)).toEqual([true, true, true, false])
   })
 
   test('that floods and reads no acks is cut off before they fill the memory', async () => {

@@ -34,6 +34,8 @@ export type Link = {
   /** Monotonic milliseconds, as `performance.now()`. */
   connectedAt: number
   lastSeenAt: number
+  /** Whether the supervisor knows that this session is in its sandbox. */
+  serves(session: SessionId): boolean
   /** Sends one command; rejects when the link is gone or no answer came in time. Answers are `accepted`, not done. */
   call<M extends DownMethod>(method: M, params: DownParams<M>, timeoutMs: number): Promise<DownResult<M>>
   close(code: number, reason: string): void
@@ -77,7 +79,7 @@ export function serveLink(options: {
   const { socket, sandboxId, bootId, handlers, logger } = options
   const id = crypto.randomUUID()
   const calls = new Map<string, { resolve(result: unknown): void; reject(error: Error): void }>()
-  /** Sessions whose events are taken from here: those of the welcome and those that were sent a command since. */
+  /** Sessions whose events are taken from here: those of the welcome and those that were assigned since. */
   const assigned = new Set<SessionId>()
   let link: Link | null = null
   let nextCall = 1
@@ -116,15 +118,17 @@ export function serveLink(options: {
         resolve(result) {
           settle()
           const checked = downMethods[method].result.safeParse(result)
-          if (checked.success) resolve(checked.data as DownResult<M>)
-          else reject(new Error(`the supervisor answered ${method} with something else: ${checked.error.message}`))
+          if (checked.success) {
+            if (method === 'session.assign') assigned.add(params.session)
+            resolve(checked.data as DownResult<M>)
+          } else reject(new Error(`the supervisor answered ${method} with something else: ${checked.error.message}`))
         },
         reject(error) {
           settle()
           reject(error)
         },
       })
-      if (method !== 'session.release') assigned.add(params.session)
+      if (method === 'session.release') assigned.delete(params.session)
       send({ jsonrpc: '2.0', id: callId, method, params })
     })
   }
@@ -151,6 +155,7 @@ export function serveLink(options: {
       incarnation: hello.data.incarnation,
       connectedAt: now,
       lastSeenAt: now,
+      serves: (session) => assigned.has(session),
       call,
       close,
     }

@@ -13,6 +13,7 @@ import {
   MiB,
   newExecutionId,
   newSandboxId,
+  type SandboxId,
   type SessionId,
 } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
@@ -50,6 +51,13 @@ export async function testLinks() {
   const path = join(folder, 'server.sock')
   await links.listen(path)
 
+  async function addTo(sandboxId: SandboxId): Promise<SessionId> {
+    const own = await addSession(database)
+    await database.orm.update(session).set({ sandboxId }).where(eq(session.id, own))
+    await database.orm.insert(workspace).values({ sessionId: own })
+    return own
+  }
+
   return {
     database,
     links,
@@ -57,6 +65,8 @@ export async function testLinks() {
     path,
     /** The files of all checkpoints, as paths in their folder. */
     keptFiles: async () => (await readdir(kept, { recursive: true })).filter((name) => name.includes('/')),
+    /** One more session in a sandbox. */
+    addTo,
     /** A sandbox that starts, with sessions of its own. */
     async addSandbox(sessions = 1) {
       const id = newSandboxId()
@@ -67,12 +77,7 @@ export async function testLinks() {
         .insert(sandbox)
         .values({ id, name: `corral__${id}`, state: 'starting', driver: 'bwrap', bootId, linkTokenHash })
       const ids: SessionId[] = []
-      for (let i = 0; i < sessions; i++) {
-        const own = await addSession(database)
-        await database.orm.update(session).set({ sandboxId: id }).where(eq(session.id, own))
-        await database.orm.insert(workspace).values({ sessionId: own })
-        ids.push(own)
-      }
+      for (let i = 0; i < sessions; i++) ids.push(await addTo(id))
       const [first] = ids
       if (!first) throw new Error('a sandbox for tests has at least one session')
       return { id, token, bootId, session: first, sessions: ids }
@@ -129,6 +134,13 @@ export async function connectSupervisor(path: string, token: string, protocol = 
     },
     events(sessionId: SessionId, from: number, events: EventsFrame['events'], epoch = 2) {
       send({ method: 'events', params: { session: sessionId, epoch, from, events } })
+    },
+    /** To the next of these commands. */
+    answer(method: string, result: object) {
+      const seen = frames.length
+      void vi
+        .waitFor(() => frames.slice(seen).find((frame) => frame.method === method) ?? Promise.reject(), 5_000)
+        .then(({ id }) => send({ id, result }))
     },
     async welcomed() {
       return vi.waitFor(() => {

@@ -30,8 +30,8 @@ export type Link = {
   run(): Promise<'fenced' | 'closed'>
   /** Something was spooled: send it when there is a connection. */
   pump(): void
-  /** Connect anew at once, since a session came up that the welcome did not name. */
-  greetAgain(): void
+  /** This session's events are sent from now on, as those that the welcome named. */
+  open(session: SessionId): void
   /** This session's events are no longer sent. */
   drop(session: SessionId): void
   close(): void
@@ -56,7 +56,6 @@ export function createLink(options: {
   const { door, token, timers, handlers, log } = options
   const closing = new AbortController()
   let current: { outbox: Outbox; socket: WebSocket } | null = null
-  let atOnce = false
 
   /** One connection, from dialling to its end. */
   function connect(): Promise<{ greeted: boolean; code: number }> {
@@ -142,10 +141,6 @@ export function createLink(options: {
         if (closing.signal.aborted) break
         if (code === linkClose.fenced) return 'fenced'
         if (greeted) waitMs = timers.reconnectMinMs
-        if (atOnce) {
-          atOnce = false
-          continue
-        }
         const jittered = waitMs * (0.5 + Math.random() / 2)
         await delay(jittered, undefined, { signal: closing.signal }).catch(ignoreAbort)
         waitMs = Math.min(waitMs * 2, timers.reconnectMaxMs)
@@ -153,14 +148,7 @@ export function createLink(options: {
       return 'closed'
     },
     pump: () => current?.outbox.pump(),
-    greetAgain() {
-      // The refusal that goes with it is sent first.
-      setImmediate(() => {
-        if (!current) return
-        atOnce = true
-        current.socket.close(1000, 'a session without an epoch')
-      })
-    },
+    open: (session) => current?.outbox.open(session),
     drop: (session) => current?.outbox.drop(session),
     close: () => closing.abort(),
   }

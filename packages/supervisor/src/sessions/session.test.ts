@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ExecuteParams, newExecutionId, newSessionId } from '@corral/protocol'
+import { type ExecuteParams, newExecutionId, newSessionId, type PrepareParams } from '@corral/protocol'
 import { describe, expect, it } from 'vitest'
 import { agentMark, processesWith, sessionMark } from '../host/processes.ts'
 import { type Bench, createBench } from '../testing/bench.ts'
@@ -21,6 +21,13 @@ async function prepare(bench: Bench): Promise<void> {
   createRepository(join(bench.root, 'app.git'))
   await bench.server.call('session.prepare', prepareParams(bench))
   await bench.server.event('prepared')
+}
+
+/** A session that comes to the same sandbox; to be prepared with these. */
+function secondSession(bench: Bench): PrepareParams {
+  const session = newSessionId()
+  const places = { workspacePath: join(bench.root, 'workspace', session), home: join(bench.root, 'home', session) }
+  return prepareParams(bench, { session, ...places })
 }
 
 const typesOf = (bench: Bench, { executionId }: ExecuteParams) =>
@@ -222,32 +229,56 @@ describe('a session', () => {
     expect(pushed).toBe(`Work\n\nCorral-Execution: ${executionId}`)
   })
 
-  it('says hello again for a session that the welcome did not name', async () => {
-    await using bench = await createBench()
-    await bench.start()
-    createRepository(join(bench.root, 'app.git'))
-    const later = newSessionId()
-    const params = prepareParams(bench, {
-      session: later,
-      workspacePath: join(bench.root, 'workspace', later),
-      home: join(bench.root, 'home', later),
-    })
-    bench.server.assign(later, { epoch: 3 })
-    await expect(bench.server.call('session.prepare', params)).rejects.toThrow('5: ')
-    await bench.server.until(() => bench.server.hellos.length === 2)
-    await bench.server.call('session.prepare', params)
-    await bench.server.event('prepared', ({ epoch, data }) => epoch === 3 && data.ok === true)
-  })
-
-  it('forgets a session that is released', async () => {
+  it('takes a session that comes after the welcome, on the same link, and none that was not assigned', async () => {
     await using bench = await createBench()
     await bench.start()
     await prepare(bench)
-    await bench.server.call('session.release', { session: bench.session })
-    await bench.server.until(() => !existsSync(join(bench.stateDir, 'spool', bench.session)))
-    bench.server.release(bench.session)
+    const later = secondSession(bench)
+    await expect(bench.server.call('session.prepare', later)).rejects.toThrow('5: ')
+    bench.server.assign(later.session, { epoch: 3 })
+    await bench.server.call('session.assign', { session: later.session, epoch: 3, ackedN: 0 })
+    await bench.server.call('session.prepare', later)
+    await bench.server.event('prepared', ({ epoch, data }) => epoch === 3 && data.ok === true)
+    expect(bench.server.hellos).toHaveLength(1)
+  })
+
+  it('leaves nothing of a session that is released, and everything of the other', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    const leaving = secondSession(bench)
+    bench.server.assign(leaving.session)
+    await bench.server.call('session.assign', { session: leaving.session, epoch: 1, ackedN: 0 })
+    const background = 'nohup sleep 300 >/dev/null 2>&1 & mkdir -p $HOME/module/cache; chmod -R a-w $HOME/module'
+    await bench.server.call('session.prepare', { ...leaving, setupCommands: [background] })
+    await bench.server.until(() => existsSync(join(leaving.workspacePath, '.git', 'corral.json')))
+    await bench.server.until(() => processesWith(sessionMark(leaving.session)).length > 0)
+
+    await bench.server.until(() => existsSync(join(leaving.home, 'module')))
+    await expect(bench.server.call('session.release', { session: leaving.session })).resolves.toEqual({
+      released: true,
+    })
+    const left = [leaving.workspacePath, leaving.home, join(bench.stateDir, 'spool', leaving.session)]
+    expect(left.filter((path) => existsSync(path))).toEqual([])
+    expect(processesWith(sessionMark(leaving.session))).toEqual([])
+    await expect(bench.server.call('session.release', { session: leaving.session })).resolves.toEqual({
+      released: true,
+    })
+
+    expect(existsSync(join(bench.workspacePath, '.git'))).toBe(true)
     bench.server.cut()
     await bench.server.until(() => bench.server.hellos.length === 2)
-    expect(bench.server.hellos[1]?.sessions).toEqual([])
+    expect(bench.server.hellos[1]?.sessions).toMatchObject([{ id: bench.session, workspace: { state: 'ready' } }])
+  })
+
+  it('removes what it finds of a session that the welcome gives away', async () => {
+    await using bench = await createBench()
+    await bench.start()
+    await prepare(bench)
+    bench.server.release(bench.session)
+    bench.server.cut()
+    await bench.server.until(() => !existsSync(bench.workspacePath) && !existsSync(bench.home))
+    bench.server.cut()
+    await bench.server.until(() => bench.server.hellos.at(-1)?.sessions.length === 0)
   })
 })

@@ -24,6 +24,8 @@ import type { Agent } from '../agents/agent.ts'
 import type { CheckpointStore } from '../checkpoints/store.ts'
 import { errorText } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
+import { endProcesses, sessionMark } from '../host/processes.ts'
+import { removeTree } from '../host/removeTree.ts'
 import { RpcError } from '../link/peer.ts'
 import type { Journal } from '../spool/journal.ts'
 import type { Reserve } from '../spool/reserve.ts'
@@ -66,7 +68,7 @@ export type Session = {
   failDiskFull(): void
   /** Ends everything of the session that runs. */
   stop(): Promise<void>
-  /** Ends what runs, and forgets the session. */
+  /** Ends what runs, removes its files, and forgets the session. */
   release(): Promise<void>
 }
 
@@ -174,6 +176,8 @@ export function createSession(options: {
       return workspace ? readDiff(workspace.git, workspace.workspacePath, workspace.base) : null
     },
     tell(message, reason) {
+      // Before its first welcome it has nowhere to say it.
+      if (spool.epochs().length === 0) return
       const executionId = record.value.running?.executionId
       context.emit({ type: 'status', executionId, data: { message, level: 'warning', reason } })
     },
@@ -188,7 +192,11 @@ export function createSession(options: {
       await end()
       await checkpointing.cancel()
       rmSync(scratch, { recursive: true, force: true })
+      await endProcesses(sessionMark(id))
       spool.remove()
+      const { preparation } = record.value
+      if (preparation) for (const path of [preparation.workspacePath, preparation.home]) await removeTree(path)
+      // Last: whoever finds it knows that something may be left.
       record.remove()
     },
   }

@@ -2,6 +2,7 @@
  * All sessions of this sandbox, and the server's side of them: what is said in `hello`, what a welcome changes, and
  * which session a command is for. A session lives from the first time the server names it until it is released.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   commandRefusals,
   type DownMethod,
@@ -15,11 +16,15 @@ import type { z } from 'zod'
 import { RpcError, rpcCodes } from '../link/peer.ts'
 import type { Session } from './session.ts'
 
+/** A large checkout takes longer to remove than a command may take. */
+const releaseAnswerMs = 2_000
+
 export type Sessions = {
   hello(): Hello['sessions']
   /** Answers the sessions whose events may be sent. */
   welcome(welcome: Welcome): SessionId[]
   command(method: string, params: unknown): unknown
+  /** Undefined, too, for one that is being released. */
   find(id: SessionId): Session | undefined
   /** That session; without a name, all that work. */
   concerned(id: SessionId | null): Session[]
@@ -34,12 +39,14 @@ export type Sessions = {
 export function createSessions(options: {
   recorded: readonly SessionId[]
   open(id: SessionId): Session
+  /** Its events may be sent from now on. */
+  assigned(id: SessionId): void
   released(id: SessionId): void
-  /** The server has a session for us that its welcome did not name: only the next one gives it an epoch. */
-  greetAgain(): void
   failed(session: SessionId, error: unknown): void
 }): Sessions {
   const sessions = new Map<SessionId, Session>()
+  /** Those that are being released: whether nothing is left of them. */
+  const leaving = new Map<SessionId, Promise<boolean>>()
   for (const id of options.recorded) sessions.set(id, options.open(id))
 
   function opened(id: SessionId): Session {
@@ -48,14 +55,25 @@ export function createSessions(options: {
     return session
   }
 
-  function release(id: SessionId): void {
+  function release(id: SessionId): Promise<boolean> {
     const session = sessions.get(id)
-    if (!session) return
+    if (!session) return leaving.get(id) ?? Promise.resolve(true)
+    sessions.delete(id)
     options.released(id)
-    void session
-      .release()
-      .catch((error: unknown) => options.failed(id, error))
-      .finally(() => sessions.delete(id))
+    const gone = session.release().then(
+      () => true,
+      (error: unknown) => {
+        options.failed(id, error)
+        // Kept, so that the next `release` tries again.
+        sessions.set(id, session)
+        return false
+      },
+    )
+    leaving.set(
+      id,
+      gone.finally(() => leaving.delete(id)),
+    )
+    return gone
   }
 
   function check<P>(schema: z.ZodType<P>, params: unknown): P {
@@ -71,16 +89,20 @@ export function createSessions(options: {
     act: (session: Session, params: P) => void,
   ): { accepted: true } {
     const checked = check(schema, params)
-    const session = opened(checked.session)
-    if (session.spool.epochs().length === 0) {
-      options.greetAgain()
-      throw new RpcError(commandRefusals.unknownSession, 'The welcome did not name this session; saying hello again.')
-    }
+    const session = sessions.get(checked.session)
+    if (!session || session.spool.epochs().length === 0)
+      throw new RpcError(commandRefusals.unknownSession, 'This session was not assigned to this sandbox.')
     act(session, checked)
     return { accepted: true }
   }
 
   const commands = {
+    'session.assign': (params) => {
+      const { session, epoch, ackedN } = check(downMethods['session.assign'].params, params)
+      opened(session).spool.adopt(epoch, ackedN)
+      options.assigned(session)
+      return { accepted: true }
+    },
     'session.prepare': (params) =>
       order(downMethods['session.prepare'].params, params, (session, checked) => session.prepare(checked)),
     'session.warm': (params) =>
@@ -95,9 +117,9 @@ export function createSessions(options: {
       order(downMethods['session.finalize'].params, params, (session, checked) => session.finalize(checked)),
     'session.stopAgent': (params) =>
       order(downMethods['session.stopAgent'].params, params, (session) => session.stopAgent()),
-    'session.release': (params) => {
-      release(check(downMethods['session.release'].params, params).session)
-      return { accepted: true }
+    'session.release': async (params) => {
+      const gone = release(check(downMethods['session.release'].params, params).session)
+      return { released: await Promise.race([gone, delay(releaseAnswerMs, false)]) }
     },
     'session.diff': (params) => sessions.get(check(downMethods['session.diff'].params, params).session)?.diff() ?? null,
   } satisfies Record<DownMethod, (params: unknown) => unknown>
@@ -109,7 +131,7 @@ export function createSessions(options: {
     welcome(welcome) {
       return welcome.sessions.flatMap((told) => {
         if ('release' in told) {
-          release(told.id)
+          void release(told.id)
           return []
         }
         const session = opened(told.id)

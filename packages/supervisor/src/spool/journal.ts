@@ -53,7 +53,11 @@ export function createJournal(options: {
     append(event, { durable = false } = {}) {
       const encoded = encodeEvent(event)
       if (write(encoded, durable)) return true
-      if (lifecycle.has(event.type) && reserve.release() && write(encoded, durable)) return true
+      if (lifecycle.has(event.type)) {
+        // Another session may have given it back a moment ago; what it left is for this one, too.
+        reserve.release()
+        if (write(encoded, durable)) return true
+      }
       log('error', 'the disk is full: an event is not recorded', { type: event.type, bytes: encoded.payload.length })
       return false
     },

@@ -1,6 +1,6 @@
 /**
  * 8 MiB of the disk that are kept for lifecycle events: a file that is given back when the disk is full, so that an
- * execution can still be ended, and taken again before the next one begins.
+ * execution can still be ended, and taken again before the next one begins. All sessions of a sandbox share it.
  */
 import { appendFileSync, existsSync, rmSync } from 'node:fs'
 import { isDiskFull } from '../host/errorCode.ts'
@@ -11,8 +11,7 @@ const piece = Buffer.alloc(64 * 1024)
 export type Reserve = {
   /** False when the disk has no room for it: no new work should begin. */
   take(): boolean
-  /** False when there was nothing to give back. */
-  release(): boolean
+  release(): void
 }
 
 export function createReserve(path: string): Reserve {
@@ -30,9 +29,7 @@ export function createReserve(path: string): Reserve {
       }
     },
     release() {
-      const held = existsSync(path)
       rmSync(path, { force: true })
-      return held
     },
   }
 }

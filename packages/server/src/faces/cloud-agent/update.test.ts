@@ -238,15 +238,30 @@ describe('a session that exists elsewhere', () => {
 test('what no part of Corral acts on yet is refused, and nothing is written', async () => {
   const sessions = async () => (await database.orm.select().from(session)).length
   const before = [await sessions(), (await database.orm.select().from(execution)).length]
-  for (const more of [{ attachments: [{ sha256: 'a'.repeat(64), filename: 'x.png' }] }, { isolation: 'shared' }]) {
-    const refused = await call('prepareSession', { ...preparation, ...more })
-    expectRefusal(refused, 'not_implemented')
-    expect(refused.refusal?.details).toMatchObject([{ path: Object.keys(more)[0] }])
-  }
+  const refused = await call('prepareSession', {
+    ...preparation,
+    attachments: [{ sha256: 'a'.repeat(64), filename: 'x.png' }],
+  })
+  expectRefusal(refused, 'not_implemented')
+  expect(refused.refusal?.details).toMatchObject([{ path: 'attachments' }])
   expect([await sessions(), (await database.orm.select().from(execution)).length]).toEqual(before)
-  for (const more of [{ isolation: 'session' }, { attachments: [] }]) {
-    expect((await call('prepareSession', { ...preparation, ...more })).status).toBe(200)
+  expect((await call('prepareSession', { ...preparation, attachments: [] })).status).toBe(200)
+})
+
+test('a sandbox is one session’s, or its owner’s: of the user, in the organization, with the bot', async () => {
+  const nameOf = async (more: object) => {
+    const { cloudAgentSessionId } = await prepared(more)
+    const view = dataOf(await face.query('getSession', { cloudAgentSessionId }, internal))
+    return { session: cloudAgentSessionId, name: (view as { sandboxId: string }).sandboxId }
   }
+  const { userId } = operator
+  const own = await nameOf({})
+  expect(own.name).toBe(`user:${userId}__${userId}__ses:${own.session}`)
+  expect((await nameOf({ isolation: 'session' })).name).toContain('__ses:')
+  expect((await nameOf({ isolation: 'shared' })).name).toBe(`user:${userId}__${userId}`)
+  expect((await nameOf({ isolation: 'shared', botId: 'reviewer' })).name).toBe(
+    `user:${userId}__${userId}__bot:reviewer`,
+  )
 })
 
 test('only our own back ends name the branch and the bot', async () => {

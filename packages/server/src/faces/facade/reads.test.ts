@@ -138,7 +138,10 @@ describe('a list', () => {
 describe('what is shown', () => {
   test('has no place of the sandbox in it, and free text as it was', async () => {
     const { id, agentSessionId } = await face.start()
-    const { workspacePath, home } = placesOf({ id, organizationId: null, botId: null, userId: face.operator.userId })
+    const { workspacePath, home } = placesOf({
+      ...{ id, organizationId: null, botId: null, userId: face.operator.userId },
+      configuration: {},
+    })
     const directory = `/cloud-agent/sessions/${agentSessionId}`
     const said = assistantSays(
       agentSessionId,
