@@ -51,6 +51,17 @@ const atGate = async (name: string) => (await corral.model()).waitAtGate(name, a
 const release = async (name: string) => (await corral.model()).release(name)
 const view = ({ session }: Shared) => corral.corral.call.getSession.query({ cloudAgentSessionId: session })
 const records = () => recordsOf(corral.home)
+/** Of all sandboxes; null while some are just being removed. */
+const files = () =>
+  readdir(join(corral.home, 'sandboxes'), { recursive: true }).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  })
+const gone = ({ session }: Shared) =>
+  eventually('the end of its files', 30_000, async () => {
+    const left = await files()
+    return left?.every((name) => !name.includes(session)) || null
+  })
 /** Also what has left its agent, to run on in the background. */
 async function programsIn(of: Shared): Promise<string[]> {
   const { agents, tools } = await inside(of)
@@ -140,11 +151,7 @@ test('deleted in the middle of its work, one leaves nothing behind, and the othe
   await Promise.all([atGate('never'), atGate('two-once-more')])
   const before = await inside(two)
   await corral.corral.call.deleteSession.mutate({ cloudAgentSessionId: one.session })
-  const left = async () => {
-    const names = await readdir(join(corral.home, 'sandboxes'), { recursive: true })
-    return names.filter((name) => name.includes(one.session))
-  }
-  await eventually('the end of its files', 30_000, async () => (await left()).length === 0 || null)
+  await gone(one)
   await release('never')
 
   const after = await inside(two)
@@ -169,11 +176,9 @@ test('idle, the sandbox is stopped with the last of them, and removed with the l
   expect(await three.viewer.ended(going)).toMatchObject({ streamEventType: 'complete' })
   await eventually('the end of the sandbox', 30_000, async () => (await view(two)).sandboxStatus === 'stopped' || null)
 
-  const names = () => readdir(join(corral.home, 'sandboxes'), { recursive: true })
   await corral.corral.call.deleteSession.mutate({ cloudAgentSessionId: two.session })
-  const left = async () => (await names()).filter((name) => name.includes(two.session))
-  await eventually('the end of its files', 15_000, async () => (await left()).length === 0 || null)
-  expect((await names()).some((name) => name.endsWith(join(three.session, 'mine')))).toBe(true)
+  await gone(two)
+  expect((await files())?.some((name) => name.endsWith(join(three.session, 'mine')))).toBe(true)
   await corral.corral.call.deleteSession.mutate({ cloudAgentSessionId: three.session })
-  await eventually('the end of the sandbox', 15_000, async () => (await names()).length === 0 || null)
+  await eventually('the end of the sandbox', 15_000, async () => (await files())?.length === 0 || null)
 })
