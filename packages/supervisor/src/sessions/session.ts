@@ -25,7 +25,7 @@ import type { CheckpointStore } from '../checkpoints/store.ts'
 import { errorText } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
 import { endProcesses, sessionMark } from '../host/processes.ts'
-import { removeTree } from '../host/removeTree.ts'
+import { removeTreeAside } from '../host/removeTree.ts'
 import { RpcError } from '../link/peer.ts'
 import type { Journal } from '../spool/journal.ts'
 import type { Reserve } from '../spool/reserve.ts'
@@ -195,7 +195,7 @@ export function createSession(options: {
       await endProcesses(sessionMark(id))
       spool.remove()
       const { preparation } = record.value
-      if (preparation) for (const path of [preparation.workspacePath, preparation.home]) await removeTree(path)
+      if (preparation) for (const path of [preparation.workspacePath, preparation.home]) await removeTreeAside(path)
       // Last: whoever finds it knows that something may be left.
       record.remove()
     },
