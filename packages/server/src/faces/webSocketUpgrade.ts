@@ -12,7 +12,7 @@ export type UpgradeRefusal = { status: number; error: string; message: string; p
 export const subprotocol = 'corral.v1'
 const ticketSubprotocol = 'corral.ticket.'
 
-export const upgradeRequired: UpgradeRefusal = {
+const upgradeRequired: UpgradeRefusal = {
   status: 426,
   error: 'upgrade_required',
   message: 'This address speaks WebSocket only.',
