@@ -77,7 +77,7 @@ describe('a session with nothing to do', () => {
       session: prepared,
       sandbox: null,
       link: null,
-      workspace: { ...ready().workspace, state: 'absent' },
+      workspace: { ...ready().workspace, state: 'absent', warmUp: 'due' },
     })
     expect(decided(cold)).toEqual({ do: 'takeSandbox' })
     expect(decided({ ...cold, sandbox: sandbox({ state: 'stopped' }) })).toEqual({ do: 'startSandbox' })
@@ -111,10 +111,18 @@ describe('a session with nothing to do', () => {
 
   it('once prepared goes idle like any other, and does not come back by itself', () => {
     expect(decided(warming({ agentUntil: ago(1) }))).toEqual({ do: 'stopAgent' })
-    for (const state of ['ready', 'failed'] as const) {
-      const gone = { link: null, sandbox: sandbox({ state: 'stopped' }) }
+    const gone = { link: null, sandbox: sandbox({ state: 'stopped' }) }
+    for (const state of ['ready', 'failed', 'absent'] as const) {
       expect(decided(warming({ state, warmUp: 'over' }, gone))).toEqual({ do: 'wait', until: null })
     }
+    expect(decided(warming({ state: 'ready', warmUp: 'due' }, gone))).toEqual({ do: 'wait', until: null })
+  })
+
+  it('prepared and never initiated is collected like any other', () => {
+    const untouched = warming({}, { untouchedSince: ago(1_000) })
+    expect(decided(untouched)).toEqual({ do: 'wait', until: inMs(defaultTimers.sessionKeptMs - 1_000) })
+    const gone = { link: null, sandbox: sandbox({ state: 'stopped' }), untouchedSince: ago(1_000) }
+    expect(decided(warming({}, gone))).toEqual({ do: 'wait', until: inMs(defaultTimers.sessionKeptMs - 1_000) })
   })
 
   it('that is initiated warms nothing up', () => {
@@ -123,7 +131,8 @@ describe('a session with nothing to do', () => {
 
   it('does not try to warm for ever what cannot be started', () => {
     const failing = { session: { state: 'prepared' as const, preparedAt: ago(1_000) }, link: null }
-    expect(decided(ready({ ...failing, sandbox: sandbox({ state: 'stopped', attempt: 3 }) }))).toEqual({
+    const absent = { workspace: { ...ready().workspace, state: 'absent' as const, warmUp: 'due' as const } }
+    expect(decided(ready({ ...failing, ...absent, sandbox: sandbox({ state: 'stopped', attempt: 3 }) }))).toEqual({
       do: 'wait',
       until: null,
     })

@@ -139,14 +139,15 @@ function nextOfWork(facts: SessionFacts, now: Date, timers: Timers): SessionActi
   if (!work && !warm) return withDeadline(whenIdle(facts, now), untouchedUntil)
 
   const obstacle = untilReady(facts, work !== null, now, timers)
-  if (obstacle) return withDeadline(obstacle, pending?.endedAt ? later(pending.endedAt, timers.finalizationMs) : null)
+  const givenUpAt = pending?.endedAt ? later(pending.endedAt, timers.finalizationMs) : untouchedUntil
+  if (obstacle) return withDeadline(obstacle, givenUpAt)
 
   if (pending?.endedAt) {
     return pending.sentLink === facts.link?.id
       ? waitUntil(later(pending.endedAt, timers.finalizationMs))
       : { do: 'finalize', executionId: pending.id }
   }
-  if (!facts.next) return untilWarm(facts, now, timers) ?? whenIdle(facts, now)
+  if (!facts.next) return withDeadline(untilWarm(facts, now, timers) ?? whenIdle(facts, now), untouchedUntil)
   const needsStart = facts.workspace.agentUntil === null && warmingUntil(facts.workspace, now, timers) === null
   if (needsStart && !facts.mayStartAgent) return waitUntil(later(now, timers.agentTurnMs))
   return { do: 'deliver', executionId: facts.next.id }
@@ -238,10 +239,11 @@ function untilStopped(facts: SessionFacts, execution: ExecutionFacts, now: Date,
 /** What stands between the session and its next piece of work; null when nothing does. */
 function untilReady(facts: SessionFacts, hasWork: boolean, now: Date, timers: Timers): SessionAction | null {
   const { sandbox, link, workspace } = facts
+  // It was prepared once, and has gone idle or was collected since; the first message brings it back.
+  const isDue = hasWork || (workspace.warmUp === 'due' && workspace.state !== 'ready' && workspace.state !== 'failed')
+  if (!isDue && (!sandbox || sandbox.state === 'stopped')) return waitUntil(null)
   if (!sandbox) return { do: 'takeSandbox' }
   if (sandbox.state === 'stopped') {
-    // It was prepared once and has gone idle; the first message brings it back.
-    if (!hasWork && (workspace.state === 'ready' || workspace.state === 'failed')) return waitUntil(null)
     if (sandbox.attempt < sandboxStartAttempts) return { do: 'startSandbox' }
     if (!hasWork) return waitUntil(null)
     return failPreparation('sandbox_start_failed')
