@@ -18,8 +18,8 @@ set -- 0.25 0.5 1 2 4 8
 while [ -z "$stopping" ]; do
   began=$(date +%s)
   # In a group of its own: a tool that ends its process group must not end process 1.
-  # A small young generation: less memory while idle, and a supervisor allocates little.
-  setsid /corral/node --max-semi-space-size=1 /corral/supervisor.mjs 6>&- &
+  # A small young generation and code that is small rather than fast: 7 MB less while idle, and a supervisor has little to do.
+  setsid /corral/node --max-semi-space-size=1 --optimize-for-size /corral/supervisor.mjs 6>&- &
   child=$!
   [ -z "$stopping" ] || kill -TERM "$child"
   # A signal that is trapped ends `wait` early.
