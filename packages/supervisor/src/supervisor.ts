@@ -3,6 +3,7 @@
  * opens the doors and the recorded sessions, and keeps the link. Invariant: it never ends because a link, a session
  * or an agent failed; only a stop or a newer supervisor ends it.
  */
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { bootFileSchema, linkProtocol, type SessionId, sessionState } from '@corral/protocol'
 import type { Agent } from './agents/agent.ts'
@@ -12,6 +13,7 @@ import { type AgentTimers, agentTimers } from './agents/timers.ts'
 import { createCheckpointStore } from './checkpoints/store.ts'
 import { openGatewayDoor } from './doors/gatewayDoor.ts'
 import { openWebDoor } from './doors/webDoor.ts'
+import { environmentOfConnection } from './host/connections.ts'
 import { errorText } from './host/errorCode.ts'
 import type { Log } from './host/log.ts'
 import { checkpointMark, endProcesses, sessionMark } from './host/processes.ts'
@@ -74,9 +76,21 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     port: options.gatewayDoorPort,
     repeatForMs,
     fellBack: (token, fallback) => sessions.fellBack(token, fallback),
-    registryToken: () => sessions.onlyToken(),
+    registryToken: (connection) => sessions.onlyToken() ?? tokenOfCaller(connection),
     log,
   })
+
+  /** Clients of registries have no place for a token; whose they are, their connection says. Asked once for each. */
+  const callers = new WeakMap<Socket, Session | null>()
+  function tokenOfCaller(connection: Socket): string | null {
+    const known = callers.get(connection)
+    if (known !== undefined) return known?.gatewayToken() ?? null
+    const { remotePort, localPort } = connection
+    const ports = remotePort && localPort ? { own: remotePort, other: localPort } : null
+    const caller = sessions.ofEnvironment((ports && environmentOfConnection(ports)) ?? [])
+    callers.set(connection, caller)
+    return caller?.gatewayToken() ?? null
+  }
 
   const store = createCheckpointStore({ door: boot.doors.server, token: boot.linkToken })
   const webDoor = await openWebDoor({

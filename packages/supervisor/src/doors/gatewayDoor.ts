@@ -4,6 +4,7 @@
  * gateway that is restarted goes unnoticed; after the first byte a broken answer is reset, never ended cleanly.
  */
 import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { type Fallback, fallbackHeader, fallbackSchema } from '@corral/protocol'
 import { errorText } from '../host/errorCode.ts'
 import type { Log } from '../host/log.ts'
@@ -33,7 +34,7 @@ export async function openGatewayDoor(options: {
   /** The gateway has passed over models for whoever has this token. */
   fellBack(token: string, fallback: Fallback): void
   /** Whose a call to a registry is that says nothing of it: package managers have no good way to. Null: nobody's. */
-  registryToken(): string | null
+  registryToken(connection: Socket): string | null
   log: Log
 }): Promise<GatewayDoor> {
   const server = createServer((incoming, outgoing) => {
@@ -74,7 +75,7 @@ async function forward(incoming: IncomingMessage, outgoing: ServerResponse, opti
   const body = createBody(incoming)
   const headers = endToEnd(incoming.rawHeaders)
   if (incoming.url?.startsWith('/registry/') && incoming.headers.authorization === undefined) {
-    const token = registryToken()
+    const token = registryToken(incoming.socket)
     if (token !== null) headers.push('authorization', `Bearer ${token}`)
   }
   const left = new AbortController()

@@ -13,6 +13,7 @@ import {
   type Welcome,
 } from '@corral/protocol'
 import type { z } from 'zod'
+import { sessionMark } from '../host/processes.ts'
 import { RpcError, rpcCodes } from '../link/peer.ts'
 import type { Session } from './session.ts'
 
@@ -31,6 +32,8 @@ export type Sessions = {
   fellBack(token: string, fallback: Fallback): void
   /** What the only session here shows to the gateway; null where there are several, or where it has none yet. */
   onlyToken(): string | null
+  /** The session that a program with this environment works for. */
+  ofEnvironment(environment: readonly string[]): Session | null
   /** Deletes what was acked long enough ago. */
   sweep(): void
   stop(): Promise<void>
@@ -155,6 +158,8 @@ export function createSessions(options: {
       const [only, ...others] = sessions.values()
       return only && others.length === 0 ? only.gatewayToken() : null
     },
+    ofEnvironment: (environment) =>
+      [...sessions.values()].find(({ id }) => environment.includes(sessionMark(id))) ?? null,
     sweep() {
       const now = performance.now()
       for (const session of sessions.values()) session.spool.sweep(now)
