@@ -31,6 +31,7 @@ export type OpencodeAgentOptions = {
 
 /** A supervisor that was restarted has no timeout from the server yet. */
 const recoverStartMs = 60_000
+
 export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
   const { session, timers, log } = options
   /** Who is told what comes in; after a turn its stragglers still go to it. */
