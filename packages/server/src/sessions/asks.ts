@@ -20,6 +20,7 @@ import type { Timers } from '../config.ts'
 import { ask, execution, session } from '../database/schema.ts'
 import type { Orm, Tx } from '../database/transaction.ts'
 import type { AdmittedEvent, NewEvent } from '../log/types.ts'
+import { noteStatusChange } from './revision.ts'
 
 export type AskRow = typeof ask.$inferSelect
 /** Who closed it, on the event that tells so. */
@@ -94,6 +95,7 @@ async function opened(
     .onConflictDoNothing()
     .returning({ id: ask.id })
   if (!added) return ignored
+  await noteStatusChange(tx, [id])
   const event: NewEvent = { type: 'kilocode', executionId, data: JSON.stringify(incoming.data) }
   return { events: [event], wakes: true }
 }
@@ -153,20 +155,38 @@ export async function withdrawAsks(
   return withdrawn.map((row) => closingEvent(row, 'end'))
 }
 
-const withdraw = (tx: Tx, which: ReturnType<typeof and>): Promise<AskRow[]> =>
-  tx.orm.update(ask).set({ state: 'withdrawn', closedAt: sql`now()`, settledAt: sql`now()` }).where(which).returning()
+const withdraw = async (tx: Tx, which: ReturnType<typeof and>): Promise<AskRow[]> =>
+  noted(
+    tx,
+    await tx.orm
+      .update(ask)
+      .set({ state: 'withdrawn', closedAt: sql`now()`, settledAt: sql`now()` })
+      .where(which)
+      .returning(),
+  )
+
+async function noted(tx: Tx, closed: AskRow[]): Promise<AskRow[]> {
+  await noteStatusChange(
+    tx,
+    closed.map(({ sessionId }) => sessionId),
+  )
+  return closed
+}
 
 /** Open to answered or expired; what is not open stays as it is. */
-export function close(
+export async function close(
   tx: Tx,
   which: ReturnType<typeof and>,
   how: { state: 'answered' | 'expired'; answer: AskAnswer; answeredBy?: string },
 ): Promise<AskRow[]> {
-  return tx.orm
-    .update(ask)
-    .set({ ...how, closedAt: sql`now()` })
-    .where(and(which, eq(ask.state, 'open')))
-    .returning()
+  return noted(
+    tx,
+    await tx.orm
+      .update(ask)
+      .set({ ...how, closedAt: sql`now()` })
+      .where(and(which, eq(ask.state, 'open')))
+      .returning(),
+  )
 }
 
 export const named = (id: SessionId, askId: string) => and(eq(ask.sessionId, id), eq(ask.id, askId))

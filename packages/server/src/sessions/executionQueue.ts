@@ -115,7 +115,13 @@ export function createExecutionQueue(deps: {
     const woken = { wakeAt: sql`now()`, wakeNo: sql`${session.wakeNo} + 1` }
     await tx.orm
       .update(session)
-      .set({ ...woken, activity: sql`nextval('session_activity')`, updatedAt: sql`now()` })
+      .set({
+        ...woken,
+        activity: sql`nextval('session_activity')`,
+        updatedAt: sql`now()`,
+        revision: sql`${session.revision} + 1`,
+        statusAt: sql`now()`,
+      })
       .where(eq(session.id, id))
     tx.afterCommit(deps.wake)
   }

@@ -50,7 +50,12 @@ export async function settle(
 
   const [owner] = await tx.orm
     .update(session)
-    .set({ activity: sql`nextval('session_activity')`, updatedAt: sql`now()` })
+    .set({
+      activity: sql`nextval('session_activity')`,
+      updatedAt: sql`now()`,
+      revision: sql`${session.revision} + 1`,
+      statusAt: sql`now()`,
+    })
     .where(eq(session.id, which.sessionId))
     .returning()
   if (!owner) throw new Error(`execution ${which.executionId} has no session`)
