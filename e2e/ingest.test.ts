@@ -3,13 +3,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SessionExport, SessionRow } from '@corral/protocol'
+import { newAgentSessionId, newMessageId, newPartId, type SessionExport, type SessionRow } from '@corral/protocol'
 import { type ScriptedModel, startScriptedModel } from '@corral/scripted-model'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { agentExport } from './harness/agentExport.ts'
 import { eventually } from './harness/eventually.ts'
 import { apiKey, type Installation, startInstallation } from './harness/installation.ts'
-import { git } from './harness/repositories.ts'
+import { git, makeRepository } from './harness/repositories.ts'
 import { bash, play, say } from './harness/script.ts'
+import { follow } from './harness/viewer.ts'
 
 let corral: Installation
 /** Theirs: what runs on their machine is nothing to Corral. */
@@ -104,6 +106,8 @@ test('a local turn is pushed, equals the CLI’s own export, comes back by an im
   const id = row.sessionId
 
   const theirs: SessionExport = JSON.parse(jsonOf(await machine.kilo(['export', id])))
+  // Kilo keeps when a step began, and tells it to nobody.
+  for (const part of theirs.messages.flatMap(({ parts }) => parts)) if (part.type === 'step-start') delete part.time
   const ours = await get<SessionExport>(`/api/session/${id}/export`)
   expect(ours.messages).toEqual(theirs.messages)
   expect(JSON.stringify(ours)).toContain('Done here.')
@@ -122,6 +126,75 @@ test('a local turn is pushed, equals the CLI’s own export, comes back by an im
     return status === 404 ? status : null
   })
 }, 300_000)
+
+test('a pushed session goes on in the cloud; its agent knows what was said, and its machine is told to stop pushing', async ({
+  skip,
+}) => {
+  const { stdout } = await corral.command(['agents', 'ls', '--json'])
+  const installed: { name: string }[] = JSON.parse(stdout)
+  if (!installed.some(({ name }) => name === 'kilo'))
+    return skip('Kilo is not installed; add it with "corral agents add kilo"')
+  const id = newAgentSessionId()
+  await post('/api/session', { sessionId: id })
+  const [asked, answered] = [newMessageId(), newMessageId()]
+  const said = { providerID: 'demo', modelID: 'demo' }
+  const place = { cwd: '/home/alice/widgets', root: '/home/alice/widgets' }
+  const info = {
+    ...{ role: 'assistant', parentID: asked, mode: 'code', agent: 'code', path: place, ...said, cost: 0 },
+    tokens: { input: 1, output: 1, reasoning: 0, cache: { read: 0, write: 0 } },
+    time: { created: Date.now() - 1_000, completed: Date.now() - 500 },
+  }
+  const items = [
+    { type: 'session', data: { id, title: 'Local work', time: { created: Date.now(), updated: Date.now() } } },
+    {
+      type: 'message',
+      data: { id: asked, role: 'user', agent: 'code', model: said, time: { created: Date.now() - 2_000 } },
+    },
+    { type: 'part', data: { id: newPartId(), messageID: asked, type: 'text', text: 'Remember the word heron.' } },
+    { type: 'message', data: { id: answered, ...info } },
+    {
+      type: 'part',
+      data: { id: newPartId(), messageID: answered, type: 'text', text: 'Heron it is.', time: { start: 1, end: 2 } },
+    },
+  ]
+  await post(`/api/session/${id}/ingest?v=2`, { data: items })
+  const { cloudAgentSessionId: session } = await get<SessionRow>(`/api/session/${id}`)
+
+  const gitUrl = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+  await corral.backEnd.call.prepareLegacySession.mutate({
+    cloudAgentSessionId: session,
+    kiloSessionId: id,
+    ...{ prompt: play(say('Going on.')), mode: 'code', model: 'scripted/demo', agentKind: 'kilo', gitUrl },
+  })
+  const refused = await fetch(`${corral.url}/api/session/${id}/ingest?v=2`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json' },
+    body: JSON.stringify({ data: items }),
+  })
+  expect([refused.status, await refused.json()]).toMatchObject([400, { error: 'session_moved_to_cloud' }])
+
+  const { executionId } = await corral.corral.call.initiateFromPreparedSession.mutate({ cloudAgentSessionId: session })
+  const viewer = follow(corral.corral, session)
+  expect(await viewer.ended(executionId)).toMatchObject({ streamEventType: 'complete' })
+  viewer.close()
+
+  const ours = await corral.corral.exportSession(session)
+  const texts = (exported: SessionExport) =>
+    exported.messages.flatMap(({ parts }) => parts.flatMap(({ type, text }) => (type === 'text' ? [text] : [])))
+  expect(texts(ours)).toEqual(['Remember the word heron.', 'Heron it is.', play(say('Going on.')), 'Going on.'])
+  expect(ours.info).toMatchObject({ id, title: 'Local work' })
+  // What the agent in the sandbox has itself.
+  expect(texts(await agentExport(corral, { session, agentSessionId: id, agent: 'kilo' }))).toEqual(texts(ours))
+}, 300_000)
+
+async function post(path: string, body: object): Promise<void> {
+  const response = await fetch(corral.url + path, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!response.ok) throw new Error(`${response.status} for ${path}: ${await response.text()}`)
+}
 
 /** What the CLI says beside it stands before. */
 const jsonOf = (output: string) => output.slice(output.indexOf('{'))

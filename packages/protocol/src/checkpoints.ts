@@ -65,4 +65,6 @@ export const blobsOf = ({ workspace, history }: Checkpoint): Blob[] => [
 export const checkpointPaths = {
   blob: (session: string, hash: string) => `/checkpoints/${session}/blobs/${hash}`,
   checkpoint: (session: string) => `/checkpoints/${session}`,
+  /** What was said before the session came here. */
+  history: (session: string) => `/history/${session}`,
 } as const

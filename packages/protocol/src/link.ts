@@ -250,6 +250,8 @@ export const warmSchema = z.object({
   /** What people have allowed for good in this session; an ask that it covers is answered without them. */
   alwaysAllowed: z.array(z.object({ tool: z.string(), pattern: z.string() })),
   environment: z.record(z.string(), z.string()),
+  /** It began elsewhere: the agent is to know what was said there before its first start here. */
+  history: z.boolean().default(false),
   agent: agentSpec,
   gateway: gatewayAccess,
   workspacePath: z.string(),

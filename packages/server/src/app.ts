@@ -53,6 +53,7 @@ import { alwaysAllowed } from './sessions/asks.ts'
 import { type CodeHostOf, createCommands } from './sessions/commands.ts'
 import { createSessions } from './sessions/create.ts'
 import { reportOf } from './sessions/executionReads.ts'
+import { createHistoryDoor, hasHistory } from './sessions/historyDoor.ts'
 import { createMessages } from './sessions/messages.ts'
 import { createOpenConfigurations, unredactedWarning } from './sessions/openedConfiguration.ts'
 import { createSessionReconciler } from './sessions/reconcile.ts'
@@ -142,7 +143,11 @@ export function createApp(deps: {
     createLinks({
       database,
       offer: holdBack.offer,
-      serve: createCheckpointDoor({ blobs, checkpoints }),
+      serve: createHistoryDoor({
+        database,
+        worksFor: checkpoints.has,
+        otherwise: createCheckpointDoor({ blobs, checkpoints }),
+      }),
       changed: (sandboxId) =>
         void fleet.linkChanged(sandboxId).catch((error: unknown) => logger.warn({ sandboxId, error }, 'not woken')),
       logger,
@@ -187,6 +192,7 @@ export function createApp(deps: {
     doorUrl: (repository) => inside.gatewayUrl + doorUrl(repository),
     codeHost,
     alwaysAllowed: (id) => alwaysAllowed(database.orm, id),
+    hasHistory: (id) => hasHistory(database.orm, id),
     agent: agentChoice.installed,
     wireOf(model) {
       const selection = selectUpstream(upstreams, model)

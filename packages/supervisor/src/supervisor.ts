@@ -111,6 +111,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       environment,
       gatewayOrigin: door.origin,
       shell: toolShell,
+      fetchHistory: (path, signal) => store.history(id, path, signal),
       diedOfMemory: () => watch.diedOfMemory(id),
       timers: options.agentTimers ?? agentTimers,
       log,

@@ -33,6 +33,7 @@ export type OpenedAgent = {
   secrets: OpenedConfiguration
   agent: AgentInSandbox
   alwaysAllowed: ExecuteParams['alwaysAllowed']
+  history: boolean
 }
 
 export type Commands = {
@@ -57,6 +58,8 @@ export function createCommands(deps: {
   checkpointOf(id: SessionId): Promise<Checkpoint | null>
   /** What people have allowed for good in a session. */
   alwaysAllowed(id: SessionId): Promise<ExecuteParams['alwaysAllowed']>
+  /** Whether it has a conversation from elsewhere. */
+  hasHistory(id: SessionId): Promise<boolean>
   /** Throws `CannotRun` when it is not installed any more. */
   agent(kind: string, version: string): Promise<AgentInSandbox>
   wireOf(model: string): ExecuteParams['model']['wire']
@@ -73,7 +76,7 @@ export function createCommands(deps: {
 
   async function agentFor(
     look: SessionLook,
-    { secrets, agent, alwaysAllowed }: OpenedAgent,
+    { secrets, agent, alwaysAllowed, history }: OpenedAgent,
     request: Pick<ExecutionRequest, 'mode' | 'model' | 'variant'>,
   ): Promise<WarmParams> {
     const { session } = look
@@ -87,6 +90,7 @@ export function createCommands(deps: {
       model: { id: request.model, wire: deps.wireOf(request.model), variant: request.variant },
       permissions: session.configuration.permissions ?? defaultPermissions,
       alwaysAllowed,
+      history,
       environment: { ...environmentOf(look, secrets), ...webProxyVariables(token) },
       mcpServers: mcpServersInside(secrets.mcpServers),
       agent: {
@@ -105,12 +109,13 @@ export function createCommands(deps: {
   return {
     async open(look) {
       const { id, agentKind, agentVersion } = look.session
-      const [secrets, agent, alwaysAllowed] = await Promise.all([
+      const [secrets, agent, alwaysAllowed, history] = await Promise.all([
         deps.secretsOf(look),
         deps.agent(agentKind, agentVersion),
         deps.alwaysAllowed(id),
+        deps.hasHistory(id),
       ])
-      return { secrets, agent, alwaysAllowed }
+      return { secrets, agent, alwaysAllowed, history }
     },
 
     warm: (look, opened) => agentFor(look, opened, look.session.configuration),

@@ -61,6 +61,7 @@ export function createSessions(deps: {
     prepare: preparation.prepare,
     prepareLinked: preparation.prepareLinked,
     update: createUpdate({ ...deps, queue, admissible }),
+    startPushed: preparation.startPushed,
     start: preparation.start,
     open: preparation.open,
     initiate: admission.initiate,

@@ -9,7 +9,7 @@ import { type session, sessionHead, sessionInfo } from '../database/schema.ts'
 import { wholeContent, wholeText } from './blobs.ts'
 import { placesOf } from './places.ts'
 import type { Snapshots } from './snapshot.ts'
-import { type Snapshot, storedMessages } from './storedMessages.ts'
+import { type Snapshot, storedMessages, type Which } from './storedMessages.ts'
 
 type SessionRow = typeof session.$inferSelect
 
@@ -20,13 +20,18 @@ export type ExportStream = {
   pieces: AsyncGenerator<string | Buffer, void, void>
 }
 
-/** `after`: only messages that have changed after this number. */
-export async function openExport(snapshots: Snapshots, owner: SessionRow, after?: number): Promise<ExportStream> {
+export type ExportPart = Pick<Which, 'changedAfter' | 'fromElsewhere'>
+
+export async function openExport(
+  snapshots: Snapshots,
+  owner: SessionRow,
+  part: ExportPart = {},
+): Promise<ExportStream> {
   const { promise: found, resolve: tellSeq } = Promise.withResolvers<number>()
   const pieces = snapshots.read(async function* (snapshot): AsyncGenerator<string | Buffer, void, void> {
     tellSeq(await lastSeq(snapshot, owner.id))
     yield `{"info":${JSON.stringify(await infoOf(snapshot, owner))},"messages":[`
-    yield* messages(snapshot, owner, after)
+    yield* messages(snapshot, owner, part)
     yield ']}'
   })
   // The snapshot is taken before the answer begins, and what fails in taking it is still a refusal.
@@ -43,10 +48,10 @@ async function* again<T>(first: T | undefined, rest: AsyncGenerator<T, void, voi
   }
 }
 
-async function* messages(snapshot: Snapshot, owner: SessionRow, after?: number) {
+async function* messages(snapshot: Snapshot, owner: SessionRow, part: ExportPart) {
   const { id: session, agentSessionId } = owner
   let open: 'no message' | 'no part' | 'parts' = 'no message'
-  for await (const entry of storedMessages(snapshot, { session, agentSessionId, changedAfter: after })) {
+  for await (const entry of storedMessages(snapshot, { session, agentSessionId, ...part })) {
     if (entry.kind === 'message') {
       yield open === 'no message' ? '{"info":' : ']},{"info":'
       yield* content(snapshot, session, entry.content)

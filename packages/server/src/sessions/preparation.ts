@@ -25,6 +25,7 @@ import { firstLine } from './commands.ts'
 import { configurationOf } from './configuration.ts'
 import type { ContentHash } from './contentHash.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
+import { adopt } from './pushed/adopt.ts'
 import { type RepositoryPolicy, repositoryIdentity } from './repository.ts'
 import type { SealedConfigurations } from './sealedConfiguration.ts'
 
@@ -66,30 +67,38 @@ export function createPreparation(deps: {
 
     return database.transaction(async (tx) => {
       const id = ids?.id ?? newSessionId()
-      const [made] = await tx.orm
-        .insert(session)
-        .values({
-          id,
-          state: begins === 'later' ? 'prepared' : 'open',
-          userId: caller.userId,
-          organizationId: input.kilocodeOrganizationId ?? null,
-          botId: input.botId ?? caller.botId,
-          agentSessionId: ids?.agentSessionId ?? newAgentSessionId(),
-          agentKind: agent.kind,
-          agentVersion: agent.version,
-          repository,
-          configuration: shown,
-          title: title ?? firstLine(input.prompt),
-          clientId: input.clientId ?? null,
-          clientHash,
-          preparedAt: sql`now()`,
-          initiatedAt: begins === 'later' ? null : sql`now()`,
-        })
-        .onConflictDoNothing()
-        .returning()
+      const content = {
+        state: begins === 'later' ? 'prepared' : 'open',
+        organizationId: input.kilocodeOrganizationId ?? null,
+        botId: input.botId ?? caller.botId,
+        agentKind: agent.kind,
+        agentVersion: agent.version,
+        repository,
+        configuration: shown,
+        title: title ?? firstLine(input.prompt),
+        clientId: input.clientId ?? null,
+        clientHash,
+      } satisfies Partial<typeof session.$inferInsert>
+      const adopted = ids && (await adopt(tx, caller, ids, content))
+      const [made] = adopted
+        ? [adopted]
+        : await tx.orm
+            .insert(session)
+            .values({
+              ...content,
+              preparedAt: sql`now()`,
+              initiatedAt: begins === 'later' ? null : sql`now()`,
+              ...{ id, userId: caller.userId, agentSessionId: ids?.agentSessionId ?? newAgentSessionId() },
+            })
+            .onConflictDoNothing()
+            .returning()
       if (!made) return known(tx, { caller, input, ids, begins }, clientHash)
-      await tx.orm.insert(sessionHead).values({ sessionId: id })
-      await tx.orm.insert(workspace).values({ sessionId: id, warmUp: begins === 'with its prompt' ? 'over' : 'due' })
+      const warmUp = begins === 'with its prompt' ? 'over' : 'due'
+      if (adopted) await tx.orm.update(workspace).set({ warmUp }).where(eq(workspace.sessionId, id))
+      else {
+        await tx.orm.insert(sessionHead).values({ sessionId: id })
+        await tx.orm.insert(workspace).values({ sessionId: id, warmUp })
+      }
       await deps.sealed.store(tx, id, secret)
       await deps.credits.require(tx, caller, made, made.configuration.model)
       const first = begins === 'with its prompt' ? await queue.addFirst(tx, made) : null
@@ -107,7 +116,10 @@ export function createPreparation(deps: {
             .select()
             .from(session)
             .where(and(eq(session.userId, caller.userId), eq(session.clientId, input.clientId)))
-    if (!row) return { row: await linked(tx, caller, ids, hash), first: null, replayed: true }
+    if (!row) {
+      const same = await linked(tx, caller, ids, hash)
+      return { row: same, first: (await firstExecution(tx, same.id)) ?? null, replayed: true }
+    }
     if (row.clientHash !== hash || row.state === 'deleted') throw new CorralError('idempotency_mismatch')
     const started = begins === 'with its prompt'
     const first = started ? ((await firstExecution(tx, row.id)) ?? null) : null
@@ -130,6 +142,12 @@ export function createPreparation(deps: {
     },
     async prepareLinked(caller: Caller, input: PrepareSessionInput, ids: NonNullable<What['ids']>) {
       return pairOf(await prepare({ caller, input, ids }))
+    },
+    async startPushed(caller: Caller, agentSessionId: AgentSessionId, input: PrepareSessionInput): Promise<Ack> {
+      const { id } = await findOwned(database.orm, caller, { agentSessionId })
+      const { row, first } = await prepare({ caller, input, ids: { id, agentSessionId }, begins: 'with its prompt' })
+      if (!first) throw new CorralError('already_initiated')
+      return ackOf(row, first)
     },
     async start(caller: Caller, input: PrepareSessionInput): Promise<Ack> {
       const { row, first } = await prepare({ caller, input, begins: 'with its prompt' })

@@ -83,7 +83,8 @@ export function createRecordings(deps: {
     create: (caller, id) => createPushed(database, caller, id),
     begin: pushes.begin,
     apply: pushes.apply,
-    export: async (caller, which, after) => openExport(snapshots, await findOwned(orm, caller, which), after),
+    export: async (caller, which, after) =>
+      openExport(snapshots, await findOwned(orm, caller, which), { changedAfter: after }),
     async page(caller, which, page) {
       const { id, agentSessionId } = await findOwned(orm, caller, which)
       return { agentSessionId, ...(await pages.read({ id, agentSessionId }, page)) }

@@ -58,6 +58,8 @@ export type Sessions = {
     patch: SessionPatch,
     expectedVersion: number | undefined,
   ): Promise<{ success: true; version: number }>
+  /** A pushed session goes on here: the same ids, and its agent knows what was said. Again gives the same ack. */
+  startPushed(caller: Caller, agentSessionId: AgentSessionId, input: PrepareSessionInput): Promise<Ack>
   /** Prepare and initiate in one transaction. */
   start(caller: Caller, input: PrepareSessionInput): Promise<Ack>
   /** The same without a prompt: it waits for the first message, which names it if `title` is empty. */

@@ -20,8 +20,8 @@ export type Which = {
   agentSessionId: AgentSessionId
   /** Only messages that have changed after this `seq`, themselves or in a part. */
   changedAfter?: number | undefined
-  /** Only these. */
-  messageIds?: readonly string[] | undefined
+  /** Only what was pushed, and nothing that an execution has made here. */
+  fromElsewhere?: boolean | undefined
 }
 
 /** A connection in a transaction of one snapshot. */
@@ -65,9 +65,9 @@ async function* placesOf({ client }: Snapshot, which: Which): AsyncGenerator<Pla
        and ($3::bigint is null or m.changed_seq > $3 or m.id in (
          select c.message_id from event e join part c on c.session_id = e.session_id and c.id = e.entity_id
          where e.session_id = $1 and e.seq > $3))
-       and ($4::text[] is null or m.id = any ($4))
+       and (not $4 or m.execution_id is null)
      order by m.position, p.position`,
-    [sessionUuid(which.session), which.agentSessionId, which.changedAfter ?? null, which.messageIds ?? null],
+    [sessionUuid(which.session), which.agentSessionId, which.changedAfter ?? null, which.fromElsewhere ?? false],
   )
   for (;;) {
     const { rows } = await client.query<Place>(`fetch ${placesAtOnce} from transcript`)

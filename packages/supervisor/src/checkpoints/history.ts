@@ -17,6 +17,12 @@ const databases = {
   kilo: '.local/share/kilo/kilo.db',
 } as const satisfies Record<AgentName, string>
 
+/** Where an agent of that name keeps its history; null for one that keeps none that we know. */
+export function agentDatabase(agent: string, home: string): string | null {
+  const known = agentNames.find((name) => name === agent)
+  return known ? join(home, databases[known]) : null
+}
+
 const agentNames = ['opencode', 'kilo'] as const satisfies AgentName[]
 /** Of a database whose writer is busy. */
 const busyMs = 5_000

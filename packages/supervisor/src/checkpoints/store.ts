@@ -16,6 +16,8 @@ export type CheckpointStore = {
   /** Puts a blob into a file that is not there yet. */
   get(session: SessionId, blob: Blob, path: string, signal: AbortSignal): Promise<void>
   record(session: SessionId, checkpoint: Checkpoint): Promise<void>
+  /** Puts the conversation that a session has from elsewhere into a file that is not there yet. */
+  history(session: SessionId, path: string, signal: AbortSignal): Promise<void>
 }
 
 /** The server has answered, and trying again would not change that. */
@@ -96,6 +98,17 @@ export function createCheckpointStore(options: { door: string; token: string }):
         rmSync(path, { force: true })
         throw error
       }
+    },
+
+    async history(session, path, signal) {
+      const request = begin('GET', checkpointPaths.history(session), undefined, signal)
+      request.end()
+      const response = await answerTo(request)
+      if (response.statusCode !== 200) {
+        response.resume()
+        throw new StoreRefused('the question for a history', response.statusCode ?? 0)
+      }
+      await pipeline(response, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
     },
 
     async record(session, checkpoint) {

@@ -44,6 +44,7 @@ export const executeParams = (
   attempt: 1,
   agentSessionId: newAgentSessionId(),
   title: 'A title of ours',
+  history: false,
   messageId: newMessageId(),
   partId: newPartId(),
   prompt: { text },

@@ -229,7 +229,7 @@ describe('a refusal is an HTTP status before the stream', () => {
     ['sendMessageStream', { sessionId: never, prompt: '' }, 400, 'invalid_input', 'prompt'],
     ['initiateFromKilocodeSession', { cloudAgentSessionId: never }, 404, 'session_not_found', null],
     ['initiateFromKilocodeSession', { cloudAgentSessionId: never, x: 1 }, 400, 'invalid_input', 'x'],
-    ['initiateFromKilocodeSession', { ...preparation, kiloSessionId: 'ses_1' }, 501, 'not_implemented', null],
+    ['initiateFromKilocodeSession', { ...preparation, kiloSessionId: 'ses_1' }, 404, 'session_not_found', null],
   ])('%s of %j: %d', async (name, input, status, reason, path) => {
     const before = await counts()
     const answer = await get(name, input)

@@ -20,7 +20,7 @@ import { type AdmittedStream, type Place, readPlace } from './executionStream.ts
 import { type IdempotencyKey, withClientId } from './idempotencyKey.ts'
 import { parseInput } from './refusal.ts'
 
-type Admissions = Pick<Sessions, 'start' | 'send' | 'initiate' | 'access' | 'progress'>
+type Admissions = Pick<Sessions, 'start' | 'startPushed' | 'send' | 'initiate' | 'access' | 'progress'>
 type Admit = (sessions: Admissions, caller: Caller, input: unknown, key: IdempotencyKey) => Promise<Ack>
 
 const admissions = {
@@ -36,11 +36,8 @@ const admissions = {
   async initiateFromKilocodeSession(sessions, caller, input) {
     const parsed = parseInput(initiateFromKilocodeSessionInput, input)
     if ('kiloSessionId' in parsed) {
-      throw new CorralError('not_implemented', {
-        sentence:
-          'This version of Corral cannot begin a session with the history of another one; give cloudAgentSessionId.',
-        details: [{ path: 'kiloSessionId', message: 'is not supported yet' }],
-      })
+      const { kiloSessionId, ...configuration } = parsed
+      return sessions.startPushed(caller, kiloSessionId, configuration)
     }
     const { kilocodeOrganizationId, githubToken } = parsed
     return sessions.initiate(caller, namedSession(parsed), { kilocodeOrganizationId, githubToken })

@@ -10,6 +10,7 @@ import type { Agent, TurnEnd, TurnReference, TurnSink } from '../agent.ts'
 import type { AgentTimers } from '../timers.ts'
 import { AgentRefused } from './api.ts'
 import { AgentMisconfigured, type Conversation } from './conversation.ts'
+import type { FetchHistory } from './importHistory.ts'
 import { withMcpTools } from './mcp.ts'
 import { createAgentProcess, hasDied } from './process.ts'
 import { createProjection, type Projection } from './projection.ts'
@@ -18,6 +19,8 @@ import { createTurn, idle, readTurn, type Turn, tellSubAgents } from './turn.ts'
 import { createWatch, type Watch } from './watch.ts'
 
 export type OpencodeAgentOptions = {
+  /** Puts the conversation that began elsewhere into a file that is not there yet. */
+  fetchHistory: FetchHistory
   session: SessionId
   environment: SessionEnvironment
   gatewayOrigin: string

@@ -12,9 +12,10 @@ import type { SessionEnvironment } from '../../sessions/environment.ts'
 import type { Steps } from '../../sessions/steps.ts'
 import type { TurnReference } from '../agent.ts'
 import type { AgentTimers } from '../timers.ts'
-import { agentEnvironment } from './configuration.ts'
+import { agentEnvironment, type ServeAccess } from './configuration.ts'
 import { type Conversation, openConversation } from './conversation.ts'
 import type { FeedEvent } from './feed.ts'
+import { type FetchHistory, importHistory } from './importHistory.ts'
 import type { Projection } from './projection.ts'
 import { type AgentServer, AgentUnavailable, startServer } from './server.ts'
 
@@ -33,6 +34,9 @@ export type AgentProcess = {
   stop(): Promise<void>
 }
 
+/** An import serves nobody. */
+const nobody: ServeAccess = { username: '', password: '' }
+
 /** Between an agent's last answer and the news of its death. */
 const deathMs = 500
 
@@ -47,26 +51,43 @@ export function createAgentProcess(options: {
   event(event: FeedEvent): void
   feedBroke(): void
   askGone(askId: string): void
+  fetchHistory: FetchHistory
   log: Log
 }): AgentProcess {
-  const { session, environment, gatewayOrigin, shell, timers, newProjection, event, feedBroke, askGone, log } = options
+  const {
+    session,
+    environment,
+    gatewayOrigin,
+    shell,
+    timers,
+    newProjection,
+    event,
+    feedBroke,
+    askGone,
+    fetchHistory,
+    log,
+  } = options
   let running: (Conversation & { key: string }) | null = null
   let opening: { key: string; done: Promise<Conversation>; abort(): void } | null = null
 
-  function start(params: StartParams, startMs: number, signal: AbortSignal): Promise<AgentServer> {
+  function environmentOf(params: StartParams, serve: ServeAccess): Record<string, string> {
     const { mcpServers, environment: variables = {} } = params
     const access = params.model && params.gateway ? { model: params.model, gateway: params.gateway } : undefined
     const mcp = mcpServers && { mcpServers, environment: variables }
     const policy = params.permissions ?? defaultPermissions
+    return {
+      ...environment(params.home, variables),
+      ...agentEnvironment({ access, policy, mcp, serve, gatewayOrigin }),
+    }
+  }
+
+  function start(params: StartParams, startMs: number, signal: AbortSignal): Promise<AgentServer> {
     return startServer({
       session,
       command: params.agent.command,
       shell,
       cwd: params.workspacePath,
-      environment: (serve) => ({
-        ...environment(params.home, variables),
-        ...agentEnvironment({ access, policy, mcp, serve, gatewayOrigin }),
-      }),
+      environment: (serve) => environmentOf(params, serve),
       startMs,
       timers,
       signal,
@@ -88,6 +109,14 @@ export function createAgentProcess(options: {
   async function launch(params: WarmParams, steps: Steps, signal: AbortSignal): Promise<Conversation> {
     await stop()
     const attempt = async (mark: '' | ':again') => {
+      if (params.history) {
+        await steps.run(
+          'restore',
+          'Bringing the conversation from before to the agent',
+          () => importHistory({ params, environment: environmentOf(params, nobody), fetchHistory, signal }),
+          `history${mark}`,
+        )
+      }
       const server = await steps.run(
         'agent_start',
         'Starting the agent',

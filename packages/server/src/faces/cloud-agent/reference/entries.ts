@@ -46,7 +46,7 @@ export const entries: { readonly [N in Name]?: Entry } = {
     refusals: [...prepares, 'idempotency_mismatch'],
   },
   prepareLegacySession: {
-    does: 'The same for a session that has both its ids already.',
+    does: 'The same for a session that has both its ids already; one that was pushed from elsewhere goes on here.',
     answers: pair,
     refusals: [...prepares, 'idempotency_mismatch', 'session_not_found', 'already_initiated'],
   },
@@ -185,9 +185,9 @@ export const entries: { readonly [N in Name]?: Entry } = {
     input: sendMessageStreamInput,
   },
   initiateFromKilocodeSession: {
-    does: 'Deprecated: initiateFromPreparedSession, and a stream of its execution.',
+    does: 'Deprecated: initiateFromPreparedSession, and a stream of its execution; or, with kiloSessionId, the same for a session that was pushed.',
     answers: stream,
-    refusals: ['session_not_found', 'not_prepared', 'insufficient_credits', 'not_implemented'],
+    refusals: [...prepares, 'session_not_found', 'not_prepared', 'already_initiated'],
     input: initiateInput,
   },
 }
