@@ -72,13 +72,16 @@ async function* content({ orm }: Snapshot, session: SessionId, row: string) {
   }
 }
 
-/** Parts that describe a passing state, or say nothing of what they are. */
-const passing = new Set(['retry', 'unknown'])
-const typed = z.looseObject({ type: z.string() })
+/** Of a part that its agent takes away again by itself, and of one that says nothing of what it is. */
+const passing = z.union([
+  z.looseObject({ type: z.literal('unknown') }),
+  z.looseObject({ metadata: z.looseObject({ 'kilocode.lifecycle': z.literal('transient') }) }),
+])
+const passingMarks = ['"type":"unknown"', '"kilocode.lifecycle":"transient"']
 
+/** Whether a part only describes a passing state. */
 function isPassing(row: string): boolean {
-  if (!row.includes('"type":"retry"') && !row.includes('"type":"unknown"')) return false
-  return passing.has(typed.parse(JSON.parse(row)).type)
+  return passingMarks.some((mark) => row.includes(mark)) && passing.safeParse(JSON.parse(row)).success
 }
 
 /** Some models report less than nothing; no import takes that. */

@@ -7,9 +7,7 @@ import { sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { invalidInput } from '@corral/protocol'
 import type { OutboundPolicy } from '../outbound/policy.ts'
-
-/** Hosts whose paths are the same in any case. */
-const caseless = new Set(['github.com', 'gitlab.com', 'bitbucket.org'])
+import { repositoryName, repositoryUrl, trimmed } from './repositoryName.ts'
 
 export type RepositoryPolicy = {
   localRoots: readonly string[]
@@ -46,33 +44,15 @@ async function localIdentity(given: string, policy: RepositoryPolicy): Promise<s
 }
 
 function remoteIdentity(given: string, policy: RepositoryPolicy): string {
-  const scp = /^(?:[A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+):(?!\/)(.+)$/.exec(given)
-  const named = parseUrl(scp ? `https://${scp[1]}/${scp[2]}` : given)
-  // Of a URL that is not for the web, the host is as it was typed.
-  const url = named?.protocol === 'ssh:' ? parseUrl(`https://${named.hostname}${named.pathname}`) : named
-  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+  const url = repositoryUrl(given)
+  if (!url) {
     throw invalidInput('gitUrl', 'must be an https URL, git@host:path, or a local path that the operator allows')
   }
   if (url.username !== '' || url.password !== '') {
     throw invalidInput('gitUrl', 'must not carry a user or a password; give a token instead')
   }
   policy.outbound.admit(url, 'gitUrl')
-  return normalized(url.host, url.pathname, url.protocol)
-}
-
-function normalized(host: string, pathname: string, protocol: 'https:' | 'http:'): string {
-  const path = trimmed(pathname)
-  if (path === '') throw invalidInput('gitUrl', 'names no repository')
-  const lowerHost = host.toLowerCase()
-  return `${protocol}//${lowerHost}/${caseless.has(lowerHost) ? path.toLowerCase() : path}`
-}
-
-const trimmed = (path: string) =>
-  path
-    .replace(/^\/+|\/+$/g, '')
-    .replace(/\.git$/, '')
-    .replace(/\/+$/, '')
-
-function parseUrl(text: string): URL | null {
-  return URL.canParse(text) ? new URL(text) : null
+  const name = repositoryName(given)
+  if (name === null) throw invalidInput('gitUrl', 'names no repository')
+  return name
 }

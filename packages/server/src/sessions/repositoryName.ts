@@ -8,15 +8,20 @@ const caseless = new Set(['github.com', 'gitlab.com', 'bitbucket.org'])
 
 /** Of an https, http or ssh URL, or of `user@host:path`; null for anything else. */
 export function repositoryName(given: string): string | null {
+  const url = repositoryUrl(given)
+  return url && normalized(url.host, url.pathname, url.protocol)
+}
+
+/** The same as the URL under which the web has it. */
+export function repositoryUrl(given: string): URL | null {
   const scp = /^(?:[A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+):(?!\/)(.+)$/.exec(given)
   const named = parseUrl(scp ? `https://${scp[1]}/${scp[2]}` : given)
   // Of a URL that is not for the web, the host is as it was typed.
   const url = named?.protocol === 'ssh:' ? parseUrl(`https://${named.hostname}${named.pathname}`) : named
-  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) return null
-  return normalized(url.host, url.pathname, url.protocol)
+  return url?.protocol === 'https:' || url?.protocol === 'http:' ? url : null
 }
 
-function normalized(host: string, pathname: string, protocol: 'https:' | 'http:'): string | null {
+function normalized(host: string, pathname: string, protocol: string): string | null {
   const path = trimmed(pathname)
   if (path === '') return null
   const lowerHost = host.toLowerCase()
@@ -29,6 +34,6 @@ export const trimmed = (path: string): string =>
     .replace(/\.git$/i, '')
     .replace(/\/+$/, '')
 
-export function parseUrl(text: string): URL | null {
+function parseUrl(text: string): URL | null {
   return URL.canParse(text) ? new URL(text) : null
 }

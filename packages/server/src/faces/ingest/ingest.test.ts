@@ -49,6 +49,19 @@ describe('a pushed session', () => {
     expect(page).toMatchObject({ nextCursor: null, omittedItemCount: 0 })
   })
 
+  test('is exported without parts that describe a passing state alone', async () => {
+    const id = await alice.newSession()
+    const metadata = { 'kilocode.lifecycle': 'transient' }
+    await alice.taken(id, [
+      messageItem('msg_1', 'assistant'),
+      textItem('msg_1', 'prt_1', 'Initializing…', { synthetic: true, metadata }),
+      { type: 'part', data: { id: 'prt_2', messageID: 'msg_1' } },
+      textItem('msg_1', 'prt_3', 'It says "kilocode.lifecycle":"transient".'),
+    ])
+    const [message] = (await alice.export(id)).messages
+    expect(message?.parts.map((part) => part.id)).toEqual(['prt_3'])
+  })
+
   test('is not changed by what is stored already, however often it comes', async () => {
     const id = await alice.newSession()
     const items = conversation(id)

@@ -27,7 +27,7 @@ export const exportSchema = z.object({
   ),
 })
 
-export const pushAnswer = z.object({
+const pushAnswer = z.object({
   success: z.literal(true),
   accepted: z.number(),
   unchanged: z.number(),
@@ -41,8 +41,6 @@ const pageSchema = z.object({
     omittedItemCount: z.number(),
   }),
 })
-
-export type Pusher = ReturnType<typeof createPusher>
 
 /** As one user. */
 export function createPusher(face: Pick<ServedFace, 'request'>, apiKey: string) {
