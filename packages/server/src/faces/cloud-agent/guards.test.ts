@@ -176,10 +176,10 @@ describe('inputs', () => {
   })
 
   test('a parameter that the export does not know is refused by name', async () => {
-    const answer = await face.request(`/api/session/${newSessionId()}/export?after=3`, {
+    const answer = await face.request(`/api/session/${newSessionId()}/export?before=3`, {
       headers: bearer(operator.apiKey),
     })
-    expect(pathsOf(answer)).toEqual(['after'])
+    expect(pathsOf(answer)).toEqual(['before'])
   })
 })
 
