@@ -179,7 +179,7 @@ describe('a stream over a bad network', () => {
   test('goes on when its connection died and nobody told', async () => {
     await using proxy = await startProxy(server.url)
     const session = await server.addSession()
-    const viewer = view(session, proxy.url, {}, { silenceMs: 50 })
+    const viewer = view(session, proxy.url, {}, { silenceMs: 500 })
     await viewer.isConnected()
     proxy.freezeStreams()
     await server.append(session, ['unheard'])
