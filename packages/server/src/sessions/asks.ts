@@ -20,7 +20,7 @@ import type { Timers } from '../config.ts'
 import { ask, execution, session } from '../database/schema.ts'
 import type { Orm, Tx } from '../database/transaction.ts'
 import type { AdmittedEvent, NewEvent } from '../log/types.ts'
-import { noteStatusChange } from './revision.ts'
+import { noteStatusChange } from './statusChange.ts'
 
 export type AskRow = typeof ask.$inferSelect
 /** Who closed it, on the event that tells so. */

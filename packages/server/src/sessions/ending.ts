@@ -51,7 +51,7 @@ export function createEndings(deps: {
     await settleAll(tx, id)
     await tx.orm
       .update(session)
-      .set({ state: 'deleted', deletedAt: sql`now()`, shareId: null, revision: sql`${session.revision} + 1` })
+      .set({ state: 'deleted', deletedAt: sql`now()`, shareId: null })
       .where(eq(session.id, id))
     await tx.orm.delete(gatewayToken).where(eq(gatewayToken.sessionId, id))
     await recordAudit(tx, by, { action: 'session.deleted', subject: id, organizationId })

@@ -119,7 +119,6 @@ export function createExecutionQueue(deps: {
         ...woken,
         activity: sql`nextval('session_activity')`,
         updatedAt: sql`now()`,
-        revision: sql`${session.revision} + 1`,
         statusAt: sql`now()`,
       })
       .where(eq(session.id, id))

@@ -1,6 +1,6 @@
 /**
  * Sessions as rows of metadata, whatever runs them: what lists, editors and the metadata feed show. A row's `revision`
- * rises with every change of it: of the session itself (kept by triggers), or of what its log tells. Reading wakes nothing.
+ * rises with every change of it, which PostgreSQL sees to (migration `session_changes`). Reading wakes nothing.
  */
 import {
   type AgentSessionId,
@@ -11,7 +11,7 @@ import {
   type SessionRow,
 } from '@corral/protocol'
 import { and, desc, eq, getTableColumns, inArray, lt, type SQL, sql } from 'drizzle-orm'
-import { session, sessionHead } from '../database/schema.ts'
+import { session } from '../database/schema.ts'
 import type { Database, Orm } from '../database/transaction.ts'
 import type { Caller, Membership } from '../identity/caller.ts'
 import { named, ownedBy, type SessionName } from './access.ts'
@@ -98,9 +98,8 @@ const status = sql<string | null>`case
 
 const rowsQuery = (orm: Orm, where: SQL | undefined) =>
   orm
-    .select({ ...getTableColumns(session), parent: parentHere, statusNow: status, lastSeq: sessionHead.lastSeq })
+    .select({ ...getTableColumns(session), parent: parentHere, statusNow: status })
     .from(session)
-    .leftJoin(sessionHead, eq(sessionHead.sessionId, session.id))
     .where(where)
     .$dynamic()
 
@@ -119,8 +118,7 @@ function viewOf(row: Awaited<ReturnType<typeof rowsQuery>>[number]): SessionRow 
     status: row.statusNow,
     statusUpdatedAt: row.statusAt?.getTime() ?? null,
     agentKind: row.agentKind,
-    // Both only rise, so that their sum tells two states of one session apart.
-    revision: row.revision + (row.lastSeq ?? 0),
+    revision: row.revision,
   }
 }
 

@@ -53,7 +53,6 @@ export async function settle(
     .set({
       activity: sql`nextval('session_activity')`,
       updatedAt: sql`now()`,
-      revision: sql`${session.revision} + 1`,
       statusAt: sql`now()`,
     })
     .where(eq(session.id, which.sessionId))

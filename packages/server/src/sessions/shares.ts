@@ -4,7 +4,7 @@
  */
 import { createHmac, randomUUID } from 'node:crypto'
 import { CorralError, type SessionId } from '@corral/protocol'
-import { and, eq, ne, sql } from 'drizzle-orm'
+import { and, eq, ne } from 'drizzle-orm'
 import { user } from '../database/identityTables.ts'
 import { session } from '../database/schema.ts'
 import type { Database } from '../database/transaction.ts'
@@ -39,10 +39,7 @@ export function createShares(deps: { database: Database; key: Uint8Array }): Sha
         const { shareId } = await lockOwned(tx, caller, id)
         if (shareId !== null) return tokenOf(id, shareId)
         const made = randomUUID()
-        await tx.orm
-          .update(session)
-          .set({ shareId: made, revision: sql`${session.revision} + 1` })
-          .where(eq(session.id, id))
+        await tx.orm.update(session).set({ shareId: made }).where(eq(session.id, id))
         return tokenOf(id, made)
       }),
 
@@ -50,10 +47,7 @@ export function createShares(deps: { database: Database; key: Uint8Array }): Sha
       database.transaction(async (tx) => {
         const { shareId } = await lockOwned(tx, caller, id)
         if (shareId === null) return
-        await tx.orm
-          .update(session)
-          .set({ shareId: null, revision: sql`${session.revision} + 1` })
-          .where(eq(session.id, id))
+        await tx.orm.update(session).set({ shareId: null }).where(eq(session.id, id))
       }),
 
     async find(token) {

@@ -48,7 +48,6 @@ export async function changeTitle(
     .set({
       title,
       ...(!generated && { titleChosenAt: sql`now()` }),
-      ...(title !== row.title && { revision: sql`${session.revision} + 1` }),
     })
     .where(eq(session.id, row.id))
     .returning()

@@ -7,9 +7,9 @@ BEGIN
 END $$;--> statement-breakpoint
 CREATE TRIGGER session_revised BEFORE UPDATE ON "session" FOR EACH ROW
 WHEN ((OLD.title, OLD.state, OLD.organization_id, OLD.repository, OLD.git_branch, OLD.parent_agent_session_id, OLD.status,
-       OLD.status_at, OLD.updated_at)
+       OLD.status_at, OLD.agent_kind, OLD.updated_at)
   IS DISTINCT FROM (NEW.title, NEW.state, NEW.organization_id, NEW.repository, NEW.git_branch,
-       NEW.parent_agent_session_id, NEW.status, NEW.status_at, NEW.updated_at))
+       NEW.parent_agent_session_id, NEW.status, NEW.status_at, NEW.agent_kind, NEW.updated_at))
 EXECUTE FUNCTION session_revised();--> statement-breakpoint
 
 CREATE FUNCTION session_tell() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -24,19 +24,6 @@ EXECUTE FUNCTION session_tell('updated');--> statement-breakpoint
 CREATE TRIGGER session_status AFTER UPDATE ON "session" FOR EACH ROW
 WHEN ((OLD.status, OLD.status_at) IS DISTINCT FROM (NEW.status, NEW.status_at))
 EXECUTE FUNCTION session_tell('status');--> statement-breakpoint
-
--- The status of a session that runs here is read from these rows.
-CREATE FUNCTION session_status_tell() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM pg_notify('corral_session', 'status ' || s.id || ' ' || s.user_id) FROM "session" s WHERE s.id = NEW.session_id;
-  RETURN NULL;
-END $$;--> statement-breakpoint
-CREATE TRIGGER execution_admitted AFTER INSERT ON "execution" FOR EACH ROW EXECUTE FUNCTION session_status_tell();--> statement-breakpoint
-CREATE TRIGGER execution_moved AFTER UPDATE OF state ON "execution" FOR EACH ROW
-WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION session_status_tell();--> statement-breakpoint
-CREATE TRIGGER ask_opened AFTER INSERT ON "ask" FOR EACH ROW EXECUTE FUNCTION session_status_tell();--> statement-breakpoint
-CREATE TRIGGER ask_closed AFTER UPDATE OF state ON "ask" FOR EACH ROW
-WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION session_status_tell();--> statement-breakpoint
 
 -- Who joins or leaves an organization sees other sessions than before.
 CREATE FUNCTION membership_changed() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -47,7 +47,6 @@ export async function adopt(
       organizationId: row.organizationId ?? content.organizationId,
       title: row.title || content.title,
       status: null,
-      revision: sql`${session.revision} + 1`,
     })
     .where(isPushed)
     .returning()

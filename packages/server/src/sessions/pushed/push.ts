@@ -160,7 +160,6 @@ async function changeRow(
     .set({
       ...changes,
       ...(status !== undefined && { status, statusAt: sql`now()` }),
-      revision: sql`${session.revision} + 1`,
       activity: sql`nextval('session_activity')`,
       updatedAt: sql`now()`,
     })

@@ -1,6 +1,6 @@
 /**
- * The revision of a session's row of metadata: whatever changes in what `rows.ts` shows raises it, in the transaction of
- * the change. Here it is raised for what is in no column of the row: the status of what runs here.
+ * The status of a session that runs here is in no column of its row: it is read from its executions and asks. Whoever
+ * moves these says so on the row, so that it has a new revision and is told (migration `session_changes`).
  */
 import type { SessionId } from '@corral/protocol'
 import { sessionUuid } from '../database/columns.ts'
@@ -10,7 +10,7 @@ export async function noteStatusChange(tx: Tx, ids: readonly SessionId[]): Promi
   if (ids.length === 0) return
   await tx.client.query({
     name: 'note_status_change',
-    text: 'update session set revision = revision + 1, status_at = now() where id = any ($1::uuid[])',
+    text: 'update session set status_at = now() where id = any ($1::uuid[])',
     values: [[...new Set(ids)].map(sessionUuid)],
   })
 }
