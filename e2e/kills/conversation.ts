@@ -40,7 +40,11 @@ export async function startConversation(
   corral: Installation,
   name: string,
   prompt: string,
-  { autoCommit = true, shallow = false }: { autoCommit?: boolean; shallow?: boolean } = {},
+  {
+    autoCommit = true,
+    shallow = false,
+    isolation = 'session',
+  }: { autoCommit?: boolean; shallow?: boolean; isolation?: 'session' | 'shared' } = {},
 ): Promise<Begun> {
   const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
   const ack = await corral.corral.call.start.mutate({
@@ -50,6 +54,7 @@ export async function startConversation(
     gitUrl: repository,
     autoCommit,
     shallow,
+    isolation,
   })
   return { ...joinConversation(corral, { ...ack, repository }), first: ack.executionId }
 }

@@ -16,15 +16,16 @@ import type { EventRow, ExecutionRow } from './records.ts'
 /** How each execution ended, in the order in which they were sent: a state, or a failure's reason. */
 type Ends = Record<ExecutionId, string>
 
-export async function expectKept(conversation: Conversation, ends: Ends): Promise<void> {
-  const executions = await expectWhole(conversation)
+/** `agents`: how many may be left running in its sandbox, which may be shared. */
+export async function expectKept(conversation: Conversation, ends: Ends, agents = 1): Promise<void> {
+  const executions = await expectWhole(conversation, agents)
   expect(Object.fromEntries(executions.map(({ id, state, reason }) => [id, reason ?? state]))).toEqual(ends)
 }
 
 /** However its executions ended, which are returned in FIFO order. */
-async function expectWhole(conversation: Conversation): Promise<ExecutionRow[]> {
+async function expectWhole(conversation: Conversation, agents: number): Promise<ExecutionRow[]> {
   const { corral, session, records, viewer } = conversation
-  await expectOver(conversation)
+  await expectOver(conversation, agents)
   const last = (await records.events(session)).at(-1)?.seq ?? 0
   const joined = follow(corral.corral, session)
   await joined.until('the last event for who joins now', ({ eventId }) => eventId >= last)
@@ -71,7 +72,7 @@ function expectNumbers(rows: EventRow[], compacted: Set<number>): void {
 }
 
 /** Nothing runs, waits or is to be pushed any more, and nothing is left behind in the sandbox or at a gate. */
-async function expectOver({ session, records, inside, model }: Conversation): Promise<void> {
+async function expectOver({ session, records, inside, model }: Conversation, most: number): Promise<void> {
   await eventually('the end of all executions', bootMs, async () => {
     const executions = await records.executions(session)
     const over = executions.every(
@@ -82,7 +83,7 @@ async function expectOver({ session, records, inside, model }: Conversation): Pr
   })
   await eventually('the end of what the agent had started', 6_000, async () => {
     const { tools, agents } = await inside()
-    return (tools.length === 0 && agents.length <= 1) || null
+    return (tools.length === 0 && agents.length <= most) || null
   })
   expect((await (await model()).gates()).filter(({ waiting }) => waiting > 0)).toEqual([])
 }
