@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { newExecutionId, newSessionId } from '@corral/protocol'
 import { afterAll, describe, expect, test } from 'vitest'
 import { internalApiSecret, signedToken } from '../../identity/testIdentity.ts'
@@ -197,8 +198,18 @@ describe('requests', () => {
   )
 
   test('a body that does not say its size is measured all the same', async () => {
-    const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024)) })
-    expectRefusal(await sendText(endless), 'body_too_large')
+    let chunks = 0
+    const large = new ReadableStream({
+      // The server, which is in this process, must get its turn between two chunks.
+      async pull(controller) {
+        await setImmediate()
+        chunks += 1
+        if (chunks <= 1_024) controller.enqueue(new Uint8Array(64 * 1024))
+        else controller.close()
+      },
+    })
+    expectRefusal(await sendText(large), 'body_too_large')
+    expect(chunks, 'it is not read to its end').toBeLessThan(1_024)
   })
 
   test.each(['/trpc/start', '/api/cloud-agent/sessions/prepare'])('%s takes JSON alone', async (path) => {
