@@ -119,7 +119,7 @@ describe('what a supervisor sends', () => {
       own.offer(frame(quiet, 1, outputs(1, 2))),
     ])
     expect(batches.map((batch) => batch.length)).toEqual([500, 500, 202])
-    expect(batches[1]?.slice(0, 2).map((stored) => stored.sessionId)).toEqual([quiet, quiet])
+    expect(batches[1]?.filter((stored) => stored.sessionId === quiet)).toHaveLength(2)
     expect(await contents(flooding)).toEqual(outputs(1, 1200).map(({ data }) => data.content))
   })
 
