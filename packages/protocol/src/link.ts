@@ -306,6 +306,7 @@ export type AnswerParams = z.infer<typeof answerSchema>
 const interruptSchema = z.object({ session: sessionIdSchema, executionId: executionIdSchema, attempt })
 const assignSchema = z.object({ session: sessionIdSchema, epoch: attempt, ackedN: numberInSpool })
 const sessionOnlySchema = z.object({ session: sessionIdSchema })
+const renameSchema = z.object({ session: sessionIdSchema, agentSessionId: z.string(), title: z.string() })
 const acceptedAnswer = z.object({ accepted: z.literal(true) })
 
 /** Requests from the server to the supervisor. */
@@ -320,6 +321,8 @@ export const downMethods = {
   'session.finalize': { params: finalizeSchema, result: acceptedAnswer },
   /** Hands over what people have answered. The agent's own `…replied` or `…rejected` says that it has arrived. */
   'session.answer': { params: answerSchema, result: acceptedAnswer },
+  /** Somebody has chosen another title. `taken`: the agent runs, and has it. */
+  'session.rename': { params: renameSchema, result: z.object({ taken: z.boolean() }) },
   /** Ends the session's agent process; its history stays. */
   'session.stopAgent': { params: sessionOnlySchema, result: acceptedAnswer },
   /**

@@ -286,7 +286,13 @@ export function createApp(deps: {
       cursors: derivedKey(config.nextAuthSecret, 'message cursors'),
       shares: derivedKey(config.nextAuthSecret, 'share tokens'),
     },
-    rename: async () => false,
+    async rename({ id, sandboxId, agentSessionId }, title) {
+      const link = sandboxId && links.of(sandboxId)
+      if (!link) return false
+      const answer = link.call('session.rename', { session: id, agentSessionId, title }, timers.commandMs)
+      // Whatever kept it from being taken, the agent hears of it with its next start.
+      return answer.then(({ taken }) => taken).catch(() => false)
+    },
   })
   const { internalApiSecret, publicUrl } = config
   http.route('/', ingestFace({ recordings, messages, identity, internalApiSecret, publicUrl, logger }))

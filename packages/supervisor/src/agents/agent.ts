@@ -40,6 +40,8 @@ export type Agent = {
   recover(turn: TurnReference, sink: Pick<TurnSink, 'kilocode' | 'begun'>, signal: AbortSignal): Promise<void>
   /** Hands over what people have answered. `gone`: the agent knows nothing of that ask, or no more. */
   answer(params: AnswerParams): Promise<'taken' | 'gone'>
+  /** False when it does not run, or did not take it; the next start tells it. */
+  rename(agentSessionId: string, title: string): Promise<boolean>
   /** Ends the agent's process; its history stays. */
   stop(): Promise<void>
 }

@@ -52,6 +52,8 @@ export type Session = {
   interrupt(params: DownParams<'session.interrupt'>): void
   answer(params: AnswerParams): void
   finalize(params: FinalizeParams): void
+  /** Whether its agent, which runs, has the title now. */
+  rename(agentSessionId: string, title: string): Promise<boolean>
   stopAgent(): void
   /** Of whoever has this token, which may be this session. */
   fellBack(token: string, fallback: Fallback): void
@@ -165,6 +167,7 @@ export function createSession(options: {
     finalize: finalization.begin,
     fellBack: execution.fellBack,
     gatewayToken: () => gatewayToken,
+    rename: agent.rename,
     stopAgent() {
       if (execution.running()) throw new RpcError(commandRefusals.busy, 'An execution is running.')
       void agent.stop().catch((error: unknown) => {

@@ -118,6 +118,10 @@ export function createSessions(options: {
       order(downMethods['session.answer'].params, params, (session, checked) => session.answer(checked)),
     'session.finalize': (params) =>
       order(downMethods['session.finalize'].params, params, (session, checked) => session.finalize(checked)),
+    'session.rename': async (params) => {
+      const { session, agentSessionId, title } = check(downMethods['session.rename'].params, params)
+      return { taken: (await sessions.get(session)?.rename(agentSessionId, title)) ?? false }
+    },
     'session.stopAgent': (params) =>
       order(downMethods['session.stopAgent'].params, params, (session) => session.stopAgent()),
     'session.release': async (params) => {

@@ -36,10 +36,11 @@ export function writeGitConfig(home: string, { repository, author, token }: GitA
  * A rule for the repository alone would fit others whose names begin with its own.
  */
 function waysThroughDoor({ url, doorUrl }: GitAccess['repository']): [door: string, insteadOf: string][] {
+  if (doorUrl === url) return []
   const { protocol, host, hostname, origin } = new URL(url)
   const path = `/git/${host}/`
   const at = doorUrl.indexOf(path)
-  if (!/^https?:$/.test(protocol) || at < 0) return doorUrl === url ? [] : [[doorUrl, url]]
+  if (!/^https?:$/.test(protocol) || at < 0) return [[doorUrl, url]]
   const door = doorUrl.slice(0, at) + path
   return [`${origin}/`, `git@${hostname}:`, `ssh://git@${hostname}/`].map((address) => [door, address])
 }

@@ -101,6 +101,17 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     async answer(params) {
       return agent.conversation()?.asks.answer(params) ?? 'gone'
     },
+    async rename(agentSessionId, title) {
+      const api = agent.conversation()?.server.api
+      if (!api) return false
+      try {
+        await api.setTitle(agentSessionId, title)
+        return true
+      } catch (error) {
+        log('warn', 'the agent did not take another title', { session, error: errorText(error) })
+        return false
+      }
+    },
     async warm(given, steps, signal) {
       const { server, warmUp } = await agent.ready(withTools(given), steps, signal)
       try {

@@ -57,6 +57,11 @@ describe('OpenCode', () => {
     expect((await end(second)).data).toMatchObject({ result: 'completed' })
     expect(await messagesAsked(control)).toEqual(['play 2', 'play 4', 'play 6'])
 
+    // Another title, while it runs.
+    const { agentSessionId } = conversation
+    const renaming = { session: bench.session, agentSessionId, title: 'Chosen by hand' }
+    expect(await bench.server.call('session.rename', renaming)).toEqual({ taken: true })
+
     // A sub-agent's end is not the turn's end, and its work is told.
     const third = await ask('play: task "Look" { say "from below" } | say "from above"')
     expect((await end(third)).data).toMatchObject({ result: 'completed' })
