@@ -11,7 +11,8 @@ import { startDetached, stopDetached } from '../host/detached.ts'
 import { type GatewayHealth, gatewayHealth } from './control.ts'
 import type { GatewaySettings } from './gatewayConfig.ts'
 
-const startTimeoutMs = 15_000
+/** It takes a second; on a machine under full load many. */
+const startTimeoutMs = 40_000
 const stopGraceMs = 5_000
 
 export type GatewayProcess = {

@@ -24,6 +24,8 @@ const firstCountMs = 60_000
 const countingShare = 5
 /** Less is not what fills a disk. */
 const worthBytes = 1024 ** 2
+/** An agent keeps books of its work, also of one that makes room. */
+const booksBytes = 64 * 1024 ** 2
 
 export function createDiskMeter(options: {
   limitBytes: number
@@ -88,8 +90,8 @@ export function createDiskMeter(options: {
         .toSorted((a, b) => b.bytes - a.bytes)
       written = now
       writtenSinceCount += changes.reduce((sum, { bytes }) => sum + bytes, 0)
-      const [most] = changes
-      return most && most.bytes >= worthBytes ? most : null
+      const least = (role: Entry['role']) => (role === 'agent' ? Math.min(booksBytes, limitBytes / 32) : worthBytes)
+      return changes.find(({ entry, bytes }) => bytes >= least(entry.role)) ?? null
     },
   }
 }
