@@ -15,6 +15,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Most tests wait for processes; the default leaves one core to nobody.
     maxWorkers: '100%',
+    // Ends as soon as it holds; a second is not long for a machine that does two things at once.
+    expect: { poll: { timeout: 8_000 } },
     projects: [
       {
         extends: true,
