@@ -2,14 +2,15 @@
  * What every WebSocket of ours asks of an upgrade before it looks at anything else, and how it is refused: with a plain
  * answer, so that the refusal has a status and a sentence.
  */
-import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RefusalReason, refusals } from '@corral/protocol'
+import { WebSocketServer } from 'ws'
 
 /** An answer instead of the upgrade. */
 export type UpgradeRefusal = { status: number; error: string; message: string; parameter?: string }
 
-export const subprotocol = 'corral.v1'
+const subprotocol = 'corral.v1'
 const ticketSubprotocol = 'corral.ticket.'
 
 const upgradeRequired: UpgradeRefusal = {
@@ -80,7 +81,37 @@ export function checkOrigin({ origin, host }: IncomingHttpHeaders, allowed: read
     : { status: 403, error: 'origin_refused', message: 'Pages of this origin may not connect here.' }
 }
 
-export function refuseUpgrade(socket: Duplex, { status, ...body }: UpgradeRefusal): void {
+/**
+ * The listener of an HTTP server's `upgrade`: `admit` upgrades, or says why it does not. It answers every upgrade that it
+ * gets; `failed` says what becomes of an error.
+ */
+export function answerUpgrades(
+  admit: (message: IncomingMessage, socket: Duplex, head: Buffer) => Promise<UpgradeRefusal | null>,
+  failed: (error: unknown) => UpgradeRefusal,
+) {
+  return (message: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const ignore = () => socket.destroy()
+    socket.on('error', ignore)
+    void admit(message, socket, head)
+      .catch(failed)
+      .then((refusal) => {
+        if (refusal) refuse(socket, refusal)
+        else socket.off('error', ignore)
+      })
+  }
+}
+
+/** Without a server of its own; programs may leave out our subprotocol. */
+export const createUpgrader = (maxMessageBytes: number): WebSocketServer =>
+  new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: maxMessageBytes,
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+  })
+
+function refuse(socket: Duplex, { status, ...body }: UpgradeRefusal): void {
   const text = JSON.stringify(body)
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

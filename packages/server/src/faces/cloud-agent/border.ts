@@ -22,6 +22,15 @@ export const jsonBody: MiddlewareHandler = async (c, next) => {
   await next()
 }
 
+export async function readJson(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json()
+  } catch (error) {
+    if (error instanceof SyntaxError) throw invalidInput('request', 'is not valid JSON')
+    throw error
+  }
+}
+
 /** The machine that connected: behind a proxy, the proxy. Null when the other side has gone meanwhile. */
 export function addressOf(c: Context): string | null {
   const { incoming }: Partial<HttpBindings> = c.env ?? {}

@@ -2,7 +2,7 @@
  * The cloud-agent API on HTTP: tRPC at `/trpc`, and the routes beside it. Routes keep the same order of guards as
  * procedures, and the same refusals, as problem+json.
  */
-import { CorralError, invalidInput, restPrepareInput, type SessionId, streamTicketInput } from '@corral/protocol'
+import { CorralError, restPrepareInput, type SessionId, streamTicketInput } from '@corral/protocol'
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
 import { z } from 'zod'
@@ -12,7 +12,7 @@ import type { Authenticated } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
-import { addressOf, jsonBody, limitedBody } from './border.ts'
+import { addressOf, jsonBody, limitedBody, readJson } from './border.ts'
 import type { CallbackProcedures } from './callbackProcedures.ts'
 import { trpcEndpoint } from './endpoint.ts'
 import { withClientId } from './idempotencyKey.ts'
@@ -92,13 +92,4 @@ export function cloudAgentFace(options: {
   }
 
   return app
-}
-
-async function readJson(c: Context): Promise<unknown> {
-  try {
-    return await c.req.json()
-  } catch (error) {
-    if (error instanceof SyntaxError) throw invalidInput('request', 'is not valid JSON')
-    throw error
-  }
 }

@@ -7,7 +7,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CorralError } from '@corral/protocol'
 import type { Logger } from 'pino'
-import { WebSocketServer } from 'ws'
 import { isConnectionError } from '../../database/connect.ts'
 import type { Caller } from '../../identity/caller.ts'
 import type { Standing, Standings } from '../../identity/standings.ts'
@@ -15,11 +14,11 @@ import type { Tickets } from '../../identity/tickets.ts'
 import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import {
+  answerUpgrades,
   checkOrigin,
+  createUpgrader,
   invalidParameter,
   refusalBecause,
-  refuseUpgrade,
-  subprotocol,
   type UpgradeRefusal,
 } from '../webSocketUpgrade.ts'
 import { readStreamRequest, type StreamRequest } from './streamRequest.ts'
@@ -51,13 +50,7 @@ export function createStream(options: {
 }): Stream {
   const { sessions, log, tickets, standings, allowedOrigins, logger, timers = defaultTimers } = options
   const viewers = new Set<Viewer>()
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
-  })
+  const webSockets = createUpgrader(maxMessageBytes)
   let stopping = false
 
   const forgetDeletions = sessions.onDeleted((session) => {
@@ -131,16 +124,7 @@ export function createStream(options: {
 
   return {
     viewers: () => viewers.size,
-    handleUpgrade(message, socket, head) {
-      const ignore = () => socket.destroy()
-      socket.on('error', ignore)
-      void admit(message, socket, head)
-        .catch(refusalFor)
-        .then((refusal) => {
-          if (refusal) refuseUpgrade(socket, refusal)
-          else socket.off('error', ignore)
-        })
-    },
+    handleUpgrade: answerUpgrades(admit, refusalFor),
     async close() {
       stopping = true
       forgetDeletions()

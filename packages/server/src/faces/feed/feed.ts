@@ -7,7 +7,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { agentSessionIdSchema, mostNarrowedIds } from '@corral/protocol'
 import type { Logger } from 'pino'
-import { WebSocketServer } from 'ws'
 import { z } from 'zod'
 import type { SessionChanges } from '../../database/changes.ts'
 import { isConnectionError } from '../../database/connect.ts'
@@ -17,13 +16,13 @@ import type { Standing, Standings } from '../../identity/standings.ts'
 import type { WebTickets } from '../../identity/webTickets.ts'
 import type { SessionRows } from '../../sessions/rows.ts'
 import {
+  answerUpgrades,
   checkHandshake,
   checkOrigin,
+  createUpgrader,
   invalidParameter,
   offeredTicket,
   refusalBecause,
-  refuseUpgrade,
-  subprotocol,
   type UpgradeRefusal,
 } from '../webSocketUpgrade.ts'
 import { type Consumer, type FeedTimers, serveConsumer } from './consumer.ts'
@@ -62,13 +61,7 @@ export function createFeed(options: {
 }): Feed {
   const { rows, changes, webTickets, standings, internalApiSecret, allowedOrigins, logger } = options
   const consumers = new Set<Consumer>()
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
-  })
+  const webSockets = createUpgrader(maxMessageBytes)
   let stopping = false
 
   async function admit(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<UpgradeRefusal | null> {
@@ -127,16 +120,7 @@ export function createFeed(options: {
   }
 
   return {
-    handleUpgrade(message, socket, head) {
-      const ignore = () => socket.destroy()
-      socket.on('error', ignore)
-      void admit(message, socket, head)
-        .catch(refusalFor)
-        .then((refusal) => {
-          if (refusal) refuseUpgrade(socket, refusal)
-          else socket.off('error', ignore)
-        })
-    },
+    handleUpgrade: answerUpgrades(admit, refusalFor),
     async close() {
       stopping = true
       for (const consumer of consumers) consumer.close('stopping')

@@ -8,7 +8,6 @@ import {
   CorralError,
   createPushedSessionInput,
   exportInput,
-  invalidInput,
   limits,
   listRowsInput,
   messagePageInput,
@@ -27,7 +26,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { sameSecret } from '../../identity/sameSecret.ts'
 import type { Messages } from '../../sessions/messages.ts'
 import type { Recordings, SessionName } from '../../sessions/recordings.ts'
-import { addressOf, jsonBody, limitedBody } from '../cloud-agent/border.ts'
+import { addressOf, jsonBody, limitedBody, readJson } from '../cloud-agent/border.ts'
 import { parseInput, refusalOf } from '../cloud-agent/refusal.ts'
 import { createPushBodies } from './body.ts'
 import { ingestProblem } from './problem.ts'
@@ -205,13 +204,4 @@ function tooMany(waitMs: number): Response {
   const response = ingestProblem(new CorralError('too_many_pushes'))
   response.headers.set('retry-after', String(Math.ceil(waitMs / 1_000)))
   return response
-}
-
-async function readJson(c: Context): Promise<unknown> {
-  try {
-    return await c.req.json()
-  } catch (error) {
-    if (error instanceof SyntaxError) throw invalidInput('request', 'is not valid JSON')
-    throw error
-  }
 }

@@ -27,7 +27,10 @@ function* filesBelow(folder) {
   let names = []
   try {
     names = readdirSync(folder)
-  } catch {} // not for us
+  } catch (error) {
+    // The system says why it may not be read; anything else is our own mistake.
+    if (!error.code) throw error
+  }
   for (const name of names) {
     const path = `${folder === '/' ? '' : folder}/${name}`
     const stat = lstatSync(path, { throwIfNoEntry: false })
