@@ -40,24 +40,30 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 
-const total: Tally = { passed: 0, failed: 0, skipped: [] }
+const total: Tally = { passed: 0, failed: [], skipped: [] }
 for (const [name, run] of Object.entries(parts)) {
   if (!asked.includes(name)) continue
   console.log(`\n── ${name}`)
   const { passed, failed, skipped } = run()
   total.passed += passed
-  total.failed += failed
+  total.failed.push(...failed.map((test) => `${name}: ${test}`))
   total.skipped.push(...skipped.map((test) => `${name}: ${test}`))
 }
 
-if (total.skipped.length > 0)
-  console.log(`\nSkipped on this machine:\n${total.skipped.map((it) => `  ${it}`).join('\n')}`)
-console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`)
-process.exitCode = total.failed > 0 ? 1 : 0
+list('Skipped on this machine:', total.skipped)
+list('Failed:', total.failed)
+console.log(`\n${total.passed} passed, ${total.failed.length} failed, ${total.skipped.length} skipped`)
+process.exitCode = total.failed.length > 0 ? 1 : 0
+
+function list(title: string, lines: string[]): void {
+  if (lines.length > 0) console.log(`\n${title}\n${lines.map((line) => `  ${line}`).join('\n')}`)
+}
 
 function runNpm(script: string): Tally {
   const { status } = spawnSync('npm', ['run', '--silent', script], { cwd: repository, stdio: 'inherit' })
-  return status === 0 ? { passed: 1, failed: 0, skipped: [] } : { passed: 0, failed: 1, skipped: [] }
+  return status === 0
+    ? { passed: 1, failed: [], skipped: [] }
+    : { passed: 0, failed: [`npm run ${script}`], skipped: [] }
 }
 
 function runTests(projects: string[]): Tally {
@@ -69,7 +75,7 @@ function runTests(projects: string[]): Tally {
 function runTestsAsOrdinaryUser(): Tally {
   if (!hostUserIdsUsable()) {
     const reason = 'the tests of sandboxes once more as an ordinary user: that takes root, and this run is one already'
-    return { passed: 0, failed: 0, skipped: [reason] }
+    return { passed: 0, failed: [], skipped: [reason] }
   }
   // This user may not write to the repository, where Vitest would put a bundle of its configuration.
   const command = ['node', ...vitest, '--configLoader=native', ...testsForOrdinaryUser]
@@ -87,9 +93,9 @@ function runVitest({ command, env, home }: { command: string[]; env: NodeJS.Proc
   })
   const tally: Tally = existsSync(tallyFile)
     ? JSON.parse(readFileSync(tallyFile, 'utf8'))
-    : { passed: 0, failed: 0, skipped: [] }
+    : { passed: 0, failed: [], skipped: [] }
   rmSync(home, { recursive: true, force: true })
   // Vitest may fail without a failed test: it crashed, or found none.
-  if (status !== 0 && tally.failed === 0) tally.failed = 1
+  if (status !== 0 && tally.failed.length === 0) tally.failed.push(`${command.join(' ')} ended with ${status}`)
   return tally
 }

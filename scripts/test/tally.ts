@@ -1,23 +1,35 @@
-/** A Vitest reporter that counts for `scripts/test.ts`, and names what was skipped with the reason that its test gave. */
+/**
+ * A Vitest reporter that counts for `scripts/test.ts`, and names what failed and what was
+ * skipped, each with its reason.
+ */
 import { writeFileSync } from 'node:fs'
 import type { Reporter, TestCase } from 'vitest/node'
 
-export type Tally = { passed: number; failed: number; skipped: string[] }
+export type Tally = { passed: number; failed: string[]; skipped: string[] }
 
 export function tallyReporter(file: string): Reporter {
   return {
     onTestRunEnd(modules, unhandledErrors) {
       const tests = modules.flatMap((module) => [...module.children.allTests()])
-      const count = (state: 'passed' | 'failed') => tests.filter((test) => test.result().state === state).length
-      const unloadable = modules.filter((module) => module.state() === 'failed' && module.errors().length > 0).length
+      const inState = (state: 'passed' | 'failed') => tests.filter((test) => test.result().state === state)
+      const unloadable = modules.filter((module) => module.state() === 'failed' && module.errors().length > 0)
       const tally: Tally = {
-        passed: count('passed'),
-        failed: count('failed') + unloadable + unhandledErrors.length,
+        passed: inState('passed').length,
+        failed: [
+          ...inState('failed').map(failure),
+          ...unloadable.map((module) => `${module.relativeModuleId} could not be run`),
+          ...unhandledErrors.map((error) => `outside any test: ${error.message}`),
+        ],
         skipped: tests.flatMap(skipReason),
       }
       writeFileSync(file, JSON.stringify(tally))
     },
   }
+}
+
+function failure(test: TestCase): string {
+  const [error] = test.result().errors ?? []
+  return `${test.module.relativeModuleId} > ${test.fullName}: ${error?.message ?? 'for no reason that it gave'}`
 }
 
 function skipReason(test: TestCase): string[] {
