@@ -115,7 +115,7 @@ export const session = pgTable(
     agentSessionId: text('agent_session_id').$type<AgentSessionId>().notNull(),
     agentKind: text('agent_kind').notNull(),
     agentVersion: text('agent_version').notNull(),
-    /** The repository's identity, fixed for life; see `sessions/repository.ts`. */
+    /** The repository's identity, fixed for life; see `sessions/configuration/repository.ts`. */
     repository: text('repository').notNull(),
     configuration: jsonb('configuration').$type<SessionConfiguration>().notNull(),
     configVersion: integer('config_version').notNull().default(1),
@@ -156,7 +156,7 @@ export const session = pgTable(
     uniqueIndex('session_client').on(t.userId, t.clientId).where(sql`client_id is not null`),
     /** Read backwards: newest activity first. */
     index('session_owner').on(t.userId, t.activity).where(sql`state <> 'deleted'`),
-    /** Conversations that run here, as `sessions/rootCondition.ts` has it; also of one repository. */
+    /** Conversations that run here, as `sessions/reads/rootCondition.ts` has it; also of one repository. */
     index('session_root')
       .on(t.userId, t.activity.desc().nullsFirst())
       .where(sql`state in ('prepared', 'open') and agent_kind <> 'external' and parent_agent_session_id is null`),
@@ -177,7 +177,7 @@ export const sessionSecret = pgTable('session_secret', {
   sessionId: sessionIdColumn('session_id')
     .primaryKey()
     .references(() => session.id, { onDelete: 'cascade' }),
-  /** See `sessions/sealedConfiguration.ts`. */
+  /** See `sessions/configuration/sealedConfiguration.ts`. */
   sealed: bytea('sealed').notNull(),
   /** `encryptedSecrets`, as they were received. */
   envelopes: jsonb('envelopes').$type<Record<string, SecretEnvelope>>().notNull(),

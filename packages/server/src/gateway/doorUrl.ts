@@ -15,7 +15,7 @@ export function doorUrl(identity: string): string {
   return `/git/${host}/${path.split('/').map(encodeURIComponent).join('/')}.git`
 }
 
-/** Throws on what is no identity of a repository; see `sessions/repository.ts`. */
+/** Throws on what is no identity of a repository; see `sessions/configuration/repository.ts`. */
 export function repositoryOf(identity: string): Repository {
   const url = new URL(identity)
   const path = plainPath(url.pathname.slice(1))

@@ -1,6 +1,6 @@
 /**
  * What the gateway needs of a session's secrets: the tokens that its caller has given for its repository. They are opened
- * for the call that needs them, and kept nowhere. The form is that of `sessions/sealedConfiguration.ts`.
+ * for the call that needs them, and kept nowhere. The form is that of `sessions/configuration/sealedConfiguration.ts`.
  */
 import { z } from 'zod'
 import type { Sealing } from '../secrets/sealing.ts'

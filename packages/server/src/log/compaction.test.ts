@@ -9,8 +9,8 @@ import {
 } from '@corral/transcript'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { applyTranscript } from '../sessions/applyTranscript.ts'
-import { readTranscript } from '../sessions/readTranscript.ts'
+import { applyTranscript } from '../sessions/transcript/applyTranscript.ts'
+import { readTranscript } from '../sessions/transcript/readTranscript.ts'
 import { addSession, type LogUnderTest, openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
 

@@ -27,8 +27,8 @@ import type {
   Usage,
 } from '@corral/protocol'
 import type { Caller } from '../identity/caller.ts'
-import type { PermissionAnswer } from './answers.ts'
-import type { NetworkLogPage } from './networkLog.ts'
+import type { PermissionAnswer } from './asks/answers.ts'
+import type { NetworkLogPage } from './reads/networkLog.ts'
 
 export type ExecutionProgress = {
   queuedSeq: number

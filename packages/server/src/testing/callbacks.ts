@@ -6,7 +6,7 @@ import type { Database } from '../database/transaction.ts'
 import { quietLogger } from '../identity/testIdentity.ts'
 import { createOutboundPolicy } from '../outbound/policy.ts'
 import { createSealing } from '../secrets/sealing.ts'
-import { reportOf } from '../sessions/executionReads.ts'
+import { reportOf } from '../sessions/executions/executionReads.ts'
 
 export const testCallbacks = (database: Database): Callbacks =>
   createCallbacks({

@@ -13,7 +13,7 @@ import type { StreamTimers } from '../faces/cloud-agent/viewer.ts'
 import { createFeed, feedPath } from '../faces/feed/feed.ts'
 import { testRecordings } from '../faces/ingest/testRecordings.ts'
 import { internalApiSecret, quietLogger } from '../identity/testIdentity.ts'
-import { failHead } from '../sessions/sink.ts'
+import { failHead } from '../sessions/executions/sink.ts'
 
 export type TestCloudAgent = Awaited<ReturnType<typeof testCloudAgent>>
 

@@ -3,7 +3,7 @@ import { createKiloClient } from '@kilocode/sdk/v2/client'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { execution, session, workspace } from '../../database/schema.ts'
-import { failHead } from '../../sessions/sink.ts'
+import { failHead } from '../../sessions/executions/sink.ts'
 import { assistantSays, type FacadeAnswer, type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sessionUuid } from '../../database/sessionUuid.ts'
-import { listQuery } from '../../sessions/roots.ts'
+import { listQuery } from '../../sessions/reads/roots.ts'
 import { type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade

@@ -1,9 +1,9 @@
 /** What is shown of a session, in the SDKs' form and without places of its sandbox. */
 import { type PublicPlace, projected } from '@corral/transcript'
-import type { Message } from '../../sessions/messages.ts'
-import { placesOf } from '../../sessions/places.ts'
-import type { Recordings } from '../../sessions/recordings.ts'
-import type { Root, RootFigures } from '../../sessions/roots.ts'
+import { placesOf } from '../../sessions/placement/places.ts'
+import type { Root, RootFigures } from '../../sessions/reads/roots.ts'
+import type { Recordings } from '../../sessions/recorded/recordings.ts'
+import type { Message } from '../../sessions/transcript/messages.ts'
 import { directoryOf } from './directories.ts'
 
 export type Projection = ReturnType<typeof createProjection>

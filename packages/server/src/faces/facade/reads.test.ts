@@ -3,7 +3,7 @@ import { newAgentSessionId, newSessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { session } from '../../database/schema.ts'
-import { placesOf } from '../../sessions/places.ts'
+import { placesOf } from '../../sessions/placement/places.ts'
 import { assistantSays, type FacadeAnswer, type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade

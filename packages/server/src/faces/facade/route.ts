@@ -1,7 +1,7 @@
 /** What a route of the facade is: what it takes, what it demands, and what does it. The dispatcher does the rest. */
 import type { Scope } from '@corral/protocol'
 import type { Authenticated } from '../../identity/caller.ts'
-import type { Root } from '../../sessions/roots.ts'
+import type { Root } from '../../sessions/reads/roots.ts'
 import type { Query } from './query.ts'
 import type { FacadeCode, RefusalCodes } from './refusal.ts'
 

@@ -10,7 +10,7 @@ import type { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { SessionChanges } from '../../database/changes.ts'
 import type { Caller } from '../../identity/caller.ts'
-import type { LostSession, SessionRows } from '../../sessions/rows.ts'
+import type { LostSession, SessionRows } from '../../sessions/reads/rows.ts'
 import { createWaiting, type Kind } from './waiting.ts'
 
 export const feedClose = { protocolError: 1008, ourFault: 1011, stopping: 1012, accessEnded: 4403 } as const

@@ -14,7 +14,7 @@ import type { Caller } from '../../identity/caller.ts'
 import { sameSecret } from '../../identity/sameSecret.ts'
 import type { Standing, Standings } from '../../identity/standings.ts'
 import type { WebTickets } from '../../identity/webTickets.ts'
-import type { SessionRows } from '../../sessions/rows.ts'
+import type { SessionRows } from '../../sessions/reads/rows.ts'
 import {
   answerUpgrades,
   checkHandshake,

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { type AgentSessionId, newAgentSessionId } from '@corral/protocol'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { listQuery } from '../../sessions/rows.ts'
+import { listQuery } from '../../sessions/reads/rows.ts'
 import { bearer, expectRefusal, testFace } from '../cloud-agent/testFace.ts'
 import { createPusher, messageItem, sessionItem, textItem } from './testIngest.ts'
 

@@ -3,9 +3,9 @@
  * machine on which it ran. Sub-agents' sessions are not in it.
  */
 import { type PublicPlace, projected } from '@corral/transcript'
-import type { Messages } from '../../sessions/messages.ts'
-import { placesOf } from '../../sessions/places.ts'
-import type { Shared } from '../../sessions/shares.ts'
+import { placesOf } from '../../sessions/placement/places.ts'
+import type { Shared } from '../../sessions/recorded/shares.ts'
+import type { Messages } from '../../sessions/transcript/messages.ts'
 
 type Members = Record<string, unknown>
 

@@ -3,7 +3,7 @@
  * anything for long, the connection is cut: without its last bracket it is no JSON, so nobody takes it for the whole.
  */
 import type { Logger } from 'pino'
-import type { ExportStream } from '../../sessions/export.ts'
+import type { ExportStream } from '../../sessions/transcript/export.ts'
 
 /** Small pieces travel together. */
 const chunkBytes = 64 * 1024

@@ -4,9 +4,9 @@ import type { Database } from '../../database/transaction.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { internalApiSecret } from '../../identity/testIdentity.ts'
 import type { Log } from '../../log/log.ts'
-import { createMessages } from '../../sessions/messages.ts'
-import { createRecordings } from '../../sessions/recordings.ts'
+import { createRecordings } from '../../sessions/recorded/recordings.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
+import { createMessages } from '../../sessions/transcript/messages.ts'
 import { ingestFace } from './routes.ts'
 
 export function testRecordings(deps: {

@@ -5,7 +5,7 @@
 import type { AgentSessionId } from '@corral/protocol'
 import { agentSessionIdSchema } from '@corral/protocol'
 import type { session } from '../../database/schema.ts'
-import { repositoryName } from '../repositoryName.ts'
+import { repositoryName } from '../configuration/repositoryName.ts'
 import type { PushedItem } from './item.ts'
 
 type SessionRow = typeof session.$inferSelect

@@ -4,7 +4,7 @@
  */
 import { type AskKind, permissionReplies } from '@corral/protocol'
 import { z } from 'zod'
-import type { RootAsk, Roots } from '../../../sessions/roots.ts'
+import type { RootAsk, Roots } from '../../../sessions/reads/roots.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
 import { answerBody, readBody } from '../body.ts'
 import type { Projection } from '../projection.ts'

@@ -6,7 +6,7 @@
 import { CorralError, type SessionId } from '@corral/protocol'
 import type { Frame } from '../../../log/envelope.ts'
 import type { Log } from '../../../log/log.ts'
-import type { Root } from '../../../sessions/roots.ts'
+import type { Root } from '../../../sessions/reads/roots.ts'
 import { connected, createTeller, type Form, type Teller, type TellerDependencies } from './tell.ts'
 
 const mostBytes = 1024 * 1024

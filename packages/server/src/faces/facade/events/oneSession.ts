@@ -1,6 +1,6 @@
 /** The feed of one session: each event with its number, from which a client that was cut goes on without a hole. */
 import type { Log } from '../../../log/log.ts'
-import type { Root } from '../../../sessions/roots.ts'
+import type { Root } from '../../../sessions/reads/roots.ts'
 import { connected, createTeller, type TellerDependencies } from './tell.ts'
 
 export async function* oneSession(

@@ -2,7 +2,7 @@
 import type { SessionId } from '@corral/protocol'
 import type { Logger } from 'pino'
 import type { Log } from '../../../log/log.ts'
-import type { Root, Roots } from '../../../sessions/roots.ts'
+import type { Root, Roots } from '../../../sessions/reads/roots.ts'
 import type { Projection } from '../projection.ts'
 import type { Call, Route } from '../route.ts'
 import { allSessions } from './allSessions.ts'

@@ -1,7 +1,7 @@
 /** The messages of a session: all of them as a stream, pages of them, and one by its id. */
 import type { Logger } from 'pino'
-import type { Messages } from '../../../sessions/messages.ts'
-import type { Roots } from '../../../sessions/roots.ts'
+import type { Roots } from '../../../sessions/reads/roots.ts'
+import type { Messages } from '../../../sessions/transcript/messages.ts'
 import { createCursors } from '../cursors.ts'
 import type { Projection } from '../projection.ts'
 import { readValue, wholeNumber } from '../query.ts'

@@ -2,7 +2,7 @@
  * A transcript as one JSON array, written while it is read. Invariants: what waits is a chunk, however large the transcript
  * is and however slowly it is taken; when the reading breaks the connection does, so a short array is never valid JSON.
  */
-import type { MessageItem } from '../../../sessions/messages.ts'
+import type { MessageItem } from '../../../sessions/transcript/messages.ts'
 
 const chunkCharacters = 64 * 1024
 

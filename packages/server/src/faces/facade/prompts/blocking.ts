@@ -5,9 +5,9 @@
  */
 import { type ExecutionFailure, type ExecutionId, failures } from '@corral/protocol'
 import type { Log } from '../../../log/log.ts'
-import type { Message, Messages } from '../../../sessions/messages.ts'
-import type { Root, Roots } from '../../../sessions/roots.ts'
+import type { Root, Roots } from '../../../sessions/reads/roots.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
+import type { Message, Messages } from '../../../sessions/transcript/messages.ts'
 import { directoryOf } from '../directories.ts'
 import type { Streams } from '../events/streams.ts'
 import { type Projection, providerId } from '../projection.ts'

@@ -1,7 +1,7 @@
 /** `POST /session`: a session about a repository, prepared and begun, that waits for its first prompt. */
 import { type OpenSessionInput, openSessionInput, type Permissions } from '@corral/protocol'
 import { z } from 'zod'
-import type { Roots } from '../../../sessions/roots.ts'
+import type { Roots } from '../../../sessions/reads/roots.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
 import { parseInput } from '../../cloud-agent/refusal.ts'
 import { readBody, smallBody } from '../body.ts'

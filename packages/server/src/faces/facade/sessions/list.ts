@@ -1,8 +1,8 @@
 /** `GET /session`: newest activity first, of one repository if its normal form is named. */
 import { CorralError } from '@corral/protocol'
 import { z } from 'zod'
-import { type RepositoryPolicy, repositoryIdentity } from '../../../sessions/repository.ts'
-import type { Roots } from '../../../sessions/roots.ts'
+import { type RepositoryPolicy, repositoryIdentity } from '../../../sessions/configuration/repository.ts'
+import type { Roots } from '../../../sessions/reads/roots.ts'
 import { createCursors } from '../cursors.ts'
 import type { Projection } from '../projection.ts'
 import { readValue, wholeNumber } from '../query.ts'

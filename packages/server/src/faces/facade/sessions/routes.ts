@@ -3,9 +3,9 @@
  * what it has changed.
  */
 import { z } from 'zod'
-import type { Recordings } from '../../../sessions/recordings.ts'
-import type { RepositoryPolicy } from '../../../sessions/repository.ts'
-import type { Roots } from '../../../sessions/roots.ts'
+import type { RepositoryPolicy } from '../../../sessions/configuration/repository.ts'
+import type { Roots } from '../../../sessions/reads/roots.ts'
+import type { Recordings } from '../../../sessions/recorded/recordings.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
 import { readBody, smallBody } from '../body.ts'
 import type { Projection } from '../projection.ts'
