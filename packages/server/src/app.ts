@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
+import { defaultAgent } from './agents/catalog.ts'
 import type { AgentStore } from './agents/store.ts'
 import { createCallbacks } from './callbacks/callbacks.ts'
 import type { Config } from './config.ts'
@@ -32,7 +33,7 @@ import { createCheckpointDoor } from './files/door.ts'
 import { doorUrl } from './gateway/doorUrl.ts'
 import { restDoor } from './gateway/restPolicy.ts'
 import { issueGatewayToken } from './gateway/tokens.ts'
-import { createUpstreams, selectUpstream } from './gateway/upstreams.ts'
+import { createUpstreams, pricedModels, selectUpstream } from './gateway/upstreams.ts'
 import { hasRoom } from './host/disk.ts'
 import { hasCode } from './host/systemError.ts'
 import { derivedKey } from './identity/derivedKey.ts'
@@ -276,6 +277,13 @@ export function createApp(deps: {
     cloudAgentFace({
       ...{ sessions, callbacks, identity, log, logger, version },
       budgets: createBudgets({ database }),
+      installation: async () => ({
+        agents: (await deps.agents.list()).map(({ name, version }) => ({ name, version })),
+        defaultAgent,
+        defaultModel: config.defaultModel,
+        models: pricedModels(upstreams),
+        upstreams: [...upstreams.all.keys()],
+      }),
       secretsKey: deps.envelopes.publicKey,
     }),
   )

@@ -36,6 +36,9 @@ export type ListSessionsInput = z.infer<typeof listSessionsInput>
 export const getMessageResultInput = sessionNamed(
   z.strictObject({ ...sessionNames, executionId: executionIdSchema, waitMs: wholeNumber(0, 30_000).default(0) }),
 )
+export const listExecutionsInput = sessionNamed(
+  z.strictObject({ ...sessionNames, limit: wholeNumber(1, 100).default(50), cursor: cursor.optional() }),
+)
 export const getDiffInput = sessionNamed(z.strictObject({ ...sessionNames }))
 const ofExecution = sessionNamed(z.strictObject({ ...sessionNames, executionId: executionIdSchema.optional() }))
 export const getTimingInput = ofExecution
@@ -72,6 +75,21 @@ export const executionStates = ['queued', 'running', 'completed', 'failed', 'int
 export type ExecutionState = (typeof executionStates)[number]
 
 export type ExecutionFailure = { reason: string; message: string; retryable: boolean; httpStatus: number }
+/** One line of a session's history; `getMessageResult` says more. */
+export type ExecutionSummary = {
+  executionId: ExecutionId
+  status: ExecutionState
+  /** The beginning of its prompt. */
+  prompt: string
+  mode: string
+  model: string
+  createdAt: number
+  startedAt?: number
+  endedAt?: number
+  failure?: ExecutionFailure
+}
+/** The newest first. */
+export type ExecutionList = { executions: ExecutionSummary[]; nextCursor: string | null }
 export type MessageResult = {
   cloudAgentSessionId: SessionId
   kiloSessionId: AgentSessionId

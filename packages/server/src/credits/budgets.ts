@@ -35,6 +35,15 @@ export function createBudgets({ database }: { database: Database }) {
       const rows = await database.orm.select().from(budget).orderBy(asc(budget.scope), asc(budget.scopeId))
       return { budgets: rows.map(viewOf) }
     },
+
+    /** What limits one user or organization; whoever asks for it has looked at who may know. */
+    async of(scope: BudgetScope, id: string): Promise<Budget[]> {
+      const rows = await database.orm
+        .select()
+        .from(budget)
+        .where(and(eq(budget.scope, scope), eq(budget.scopeId, id)))
+      return rows.map(viewOf)
+    },
   }
 }
 

@@ -538,7 +538,12 @@ export const modelCall = pgTable(
     /** US dollars; null while it runs, and for a model without a price. */
     costUsd: usd('cost_usd'),
   },
-  (t) => [index('model_call_session').on(t.sessionId, t.startedAt), index('model_call_execution').on(t.executionId)],
+  (t) => [
+    index('model_call_session').on(t.sessionId, t.startedAt),
+    index('model_call_execution').on(t.executionId),
+    index('model_call_user').on(t.userId, t.startedAt),
+    index('model_call_organization').on(t.organizationId, t.startedAt).where(sql`organization_id is not null`),
+  ],
 )
 
 /** What a session's programs reached through the web proxy in one minute, and what they were refused. */

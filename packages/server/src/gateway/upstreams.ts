@@ -116,6 +116,12 @@ function onlyUpstream(all: ReadonlyMap<string, Upstream>): Upstream | undefined 
   return real.length === 1 ? real[0] : undefined
 }
 
+/** Every model that has a price of its own, as callers name it. */
+export const pricedModels = ({ all }: Upstreams): string[] =>
+  [...all.values()].flatMap(({ name, prices }) =>
+    Object.keys(prices).flatMap((model) => (model === '*' ? [] : [`${name}/${model}`])),
+  )
+
 function rootOf(url: string, addsVersion: boolean): string {
   const trimmed = url.replace(/\/+$/, '')
   return addsVersion && !trimmed.endsWith('/v1') ? `${trimmed}/v1` : trimmed

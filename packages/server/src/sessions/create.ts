@@ -84,6 +84,9 @@ export function createSessions(deps: {
     timing: reads.timing,
     networkLog: reads.networkLog,
     usage: reads.usage,
+    executions: reads.executions,
+    usageReport: reads.usageReport,
+    costs: reads.costs,
     access: reads.access,
     connected: reads.connected,
     onDeleted(listener) {

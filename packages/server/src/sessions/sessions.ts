@@ -10,6 +10,8 @@ import type {
   ConnectedFrame,
   ExecutionFailure,
   ExecutionId,
+  ExecutionList,
+  GetUsageReportInput,
   InterruptResult,
   ListSessionsInput,
   MessageResult,
@@ -18,6 +20,7 @@ import type {
   PreparedPair,
   PrepareSessionInput,
   SendMessageInput,
+  SessionCosts,
   SessionDiff,
   SessionId,
   SessionList,
@@ -25,6 +28,7 @@ import type {
   SessionView,
   Timing,
   Usage,
+  UsageReport,
 } from '@corral/protocol'
 import type { Caller } from '../identity/caller.ts'
 import type { PermissionAnswer } from './asks/answers.ts'
@@ -129,6 +133,16 @@ export type Sessions = {
   networkLog(caller: Caller, id: SessionId, page: NetworkLogPage): Promise<NetworkLog>
   /** Of all its calls of models, or of one execution's. */
   usage(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Usage>
+  /** The newest first. */
+  executions(
+    caller: Caller,
+    id: SessionId,
+    page: { limit: number; cursor?: string | undefined },
+  ): Promise<ExecutionList>
+  /** One's own, or an organization's for its owners and admins (`role_required`, `organization_not_found`). */
+  usageReport(caller: Caller, input: GetUsageReportInput): Promise<Omit<UsageReport, 'budgets'>>
+  /** Of those of these that are the caller's and have called a model. */
+  costs(caller: Caller, ids: readonly SessionId[]): Promise<SessionCosts>
 
   /** Access now, or `session_not_found`; what a stream or a ticket needs to know. */
   access(

@@ -8,6 +8,7 @@ import { createSessionChanges } from '../database/changes.ts'
 import { member } from '../database/identityTables.ts'
 import { session } from '../database/schema.ts'
 import { cloudAgentFace } from '../faces/cloud-agent/routes.ts'
+import { testInstallation } from '../faces/cloud-agent/testFace.ts'
 import { testStream } from '../faces/cloud-agent/testStream.ts'
 import type { StreamTimers } from '../faces/cloud-agent/viewer.ts'
 import { createFeed, feedPath } from '../faces/feed/feed.ts'
@@ -22,6 +23,7 @@ export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const { database, sessions, callbacks, identity, log, stream } = world
   const face = cloudAgentFace({
     budgets: createBudgets({ database }),
+    installation: testInstallation,
     sessions,
     callbacks,
     identity,

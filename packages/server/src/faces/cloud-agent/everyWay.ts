@@ -137,6 +137,20 @@ export const procedures: Record<string, Row> = {
   sendMessageStream: { ...write, input: ({ sessionId }) => ({ sessionId, prompt: 'Hello' }) },
   initiateFromKilocodeSession: { ...write, input: session },
   getUsage: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  getInstallation: { demands: 'sessions:read', about: 'caller', input: () => ({}) },
+  listExecutions: { ...read, input: session },
+  // Of what is not the caller's it says nothing.
+  listSessionCosts: {
+    demands: 'sessions:read',
+    about: 'caller',
+    input: ({ sessionId }) => ({ sessionIds: [sessionId] }),
+  },
+  getUsageReport: {
+    demands: 'sessions:read',
+    about: 'organization',
+    absent: 'organization_not_found',
+    input: (names) => ({ from: '2026-01-01', to: '2026-01-31', ...ofOrganization(names) }),
+  },
   setBudget: { demands: 'admin', about: 'caller', input: () => ({ scope: 'user', id: 'nobody', limitUsd: 1 }) },
   listBudgets: { demands: 'admin', about: 'caller', input: () => ({}) },
   createApiKey: { demands: 'admin', about: 'caller', input: () => ({ name: 'a key' }) },

@@ -40,6 +40,7 @@ import { identityProcedures } from '../identity/procedures.ts'
 import { type CallbackProcedures, callbackProcedures } from './callbackProcedures.ts'
 import { type StreamDependencies, streamExecution } from './executionStream.ts'
 import { withClientId } from './idempotencyKey.ts'
+import { type OverviewProcedures, overviewProcedures } from './overviewProcedures.ts'
 import { createProcedures } from './procedures.ts'
 
 export type Health = { status: 'ok'; timestamp: number; version: string }
@@ -51,6 +52,7 @@ export function createRouter(options: {
   identity: Pick<Identity, 'administration' | 'standings'>
   log: StreamDependencies['log']
   budgets: Budgets
+  installation: OverviewProcedures['installation']
   health: () => Health
   logger: Logger
 }) {
@@ -164,6 +166,7 @@ export function createRouter(options: {
     listBudgets: administers.input(listBudgetsInput).query(({ ctx }) => budgets.list(ctx.caller)),
 
     ...identityProcedures(kinds, identity.administration, sessions),
+    ...overviewProcedures(kinds, options),
     ...callbackProcedures(kinds, options),
     getNetworkLog: reads
       .input(getNetworkLogInput)

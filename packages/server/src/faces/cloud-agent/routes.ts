@@ -16,6 +16,7 @@ import { addressOf, jsonBody, limitedBody, readJson } from './border.ts'
 import type { CallbackProcedures } from './callbackProcedures.ts'
 import { trpcEndpoint } from './endpoint.ts'
 import { withClientId } from './idempotencyKey.ts'
+import type { OverviewProcedures } from './overviewProcedures.ts'
 import { referenceRoutes } from './reference/routes.ts'
 import { parseInput, refusalOf } from './refusal.ts'
 import { createRouter, type Health } from './router.ts'
@@ -25,6 +26,7 @@ export function cloudAgentFace(options: {
   sessions: Sessions
   callbacks: CallbackProcedures['callbacks']
   budgets: Budgets
+  installation: OverviewProcedures['installation']
   identity: Identity
   /** For envelopes of `encryptedSecrets`. */
   secretsKey: { publicKey: string; keyId: string }
@@ -32,14 +34,14 @@ export function cloudAgentFace(options: {
   log: Pick<Log, 'follow' | 'replay' | 'lastSeq'>
   version: string
 }): Hono {
-  const { sessions, callbacks, budgets, identity, log, logger, version } = options
+  const { sessions, callbacks, budgets, installation, identity, log, logger, version } = options
   const health = (): Health => ({ status: 'ok', timestamp: Date.now(), version })
   const app = new Hono()
 
   app.onError((error, c) => problem(refusalOf(error, { logger, path: c.req.path })))
 
   app.get('/health', (c) => c.json(health()))
-  const router = createRouter({ sessions, callbacks, budgets, identity, log, health, logger })
+  const router = createRouter({ sessions, callbacks, budgets, installation, identity, log, health, logger })
   app.route('/', trpcEndpoint({ router, identity, sessions, logger }))
 
   app.route('/', referenceRoutes({ router, version }))

@@ -1,6 +1,6 @@
 /** For tests: the whole cloud-agent API on a port, over real sessions and a real log; no sandbox ever starts. */
 import { once } from 'node:events'
-import { type RefusalReason, refusals } from '@corral/protocol'
+import { type Installation, type RefusalReason, refusals } from '@corral/protocol'
 import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
@@ -51,6 +51,14 @@ export type ServedFace = AsyncDisposable & {
 /** A session that may be prepared. */
 export const preparation = { prompt: 'Say hello', mode: 'code', model: 'scripted/demo', githubRepo: 'corral/sample' }
 
+export const testInstallation = async (): Promise<Installation> => ({
+  agents: [{ name: 'opencode', version: '1.18.33' }],
+  defaultAgent: 'opencode',
+  defaultModel: 'scripted/demo',
+  models: ['scripted/demo'],
+  upstreams: ['scripted'],
+})
+
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** With users, organizations and keys in a database of its own. */
@@ -97,6 +105,7 @@ export async function serveFace(options: {
     sessions,
     callbacks,
     budgets,
+    installation: testInstallation,
     identity,
     log,
     secretsKey: { publicKey: 'a key', keyId: '1' },
@@ -111,6 +120,7 @@ export async function serveFace(options: {
     log,
     callbacks,
     budgets,
+    installation: testInstallation,
     health: () => ({ status: 'ok', timestamp: 0, version: '' }),
     logger,
   })

@@ -58,7 +58,7 @@ export async function progressOf(
   }
 }
 
-function failureOf(row: ExecutionRow): ExecutionFailure | null {
+export function failureOf(row: ExecutionRow): ExecutionFailure | null {
   if (row.state !== 'failed' || !row.reason) return null
   const { sentence, retryable, httpStatus } = failures[row.reason]
   return { reason: row.reason, message: row.failureMessage ?? sentence, retryable, httpStatus }

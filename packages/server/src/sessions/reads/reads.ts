@@ -6,15 +6,19 @@ import {
   type AgentSessionId,
   CorralError,
   type ExecutionId,
+  type ExecutionList,
+  type GetUsageReportInput,
   type ListSessionsInput,
   type MessageResult,
   type NetworkLog,
+  type SessionCosts,
   type SessionDiff,
   type SessionId,
   type SessionList,
   type SessionView,
   type Timing,
   type Usage,
+  type UsageReport,
 } from '@corral/protocol'
 import { timing } from '@corral/transcript'
 import { and, desc, eq, lt } from 'drizzle-orm'
@@ -25,11 +29,13 @@ import type { Caller, Membership } from '../../identity/caller.ts'
 import type { Links } from '../../supervisors/links.ts'
 import { findOwned, ownedBy } from '../access.ts'
 import { type RepositoryPolicy, repositoryIdentity } from '../configuration/repository.ts'
+import { readExecutions } from '../executions/executionList.ts'
 import { findExecution, newestExecution, progressOf, resultOf, timingEvents } from '../executions/executionReads.ts'
 import { usageOf } from '../executions/usage.ts'
 import { connectedState } from './connectedState.ts'
 import { type NetworkLogPage, readNetworkLog } from './networkLog.ts'
 import { createSessionViews } from './sessionViews.ts'
+import { readSessionCosts, readUsageReport } from './usageReport.ts'
 
 type SessionRow = typeof session.$inferSelect
 
@@ -121,6 +127,19 @@ export function createReads(deps: {
       if (executionId) await findExecution(orm, id, executionId)
       return usageOf(orm, owner, executionId ?? null)
     },
+
+    async executions(
+      caller: Caller,
+      id: SessionId,
+      page: { limit: number; cursor?: string | undefined },
+    ): Promise<ExecutionList> {
+      await findOwned(orm, caller, { sessionId: id })
+      return readExecutions(orm, id, page)
+    },
+
+    usageReport: (caller: Caller, input: GetUsageReportInput): Promise<Omit<UsageReport, 'budgets'>> =>
+      readUsageReport(orm, caller, input),
+    costs: (caller: Caller, ids: readonly SessionId[]): Promise<SessionCosts> => readSessionCosts(orm, caller, ids),
 
     async timing(caller: Caller, id: SessionId, executionId?: ExecutionId): Promise<Timing> {
       await findOwned(orm, caller, { sessionId: id })

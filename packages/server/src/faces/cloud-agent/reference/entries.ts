@@ -150,6 +150,27 @@ export const entries: { readonly [N in Name]?: Entry } = {
     answers: 'a page of decisions',
     refusals: ofExecution,
   },
+  getInstallation: {
+    does: 'What sessions can be made with here.',
+    answers: '{agents: [{name, version}], defaultAgent, defaultModel, models, upstreams}',
+    refusals: [],
+  },
+  listExecutions: {
+    does: 'The executions of a session, newest first.',
+    answers:
+      '{executions: [{executionId, status, prompt, mode, model, createdAt, startedAt?, endedAt?, failure?}], nextCursor}',
+    refusals: ['session_not_found'],
+  },
+  listSessionCosts: {
+    does: 'What sessions have cost so far; those that are not one’s own are left out.',
+    answers: '{costs: [{cloudAgentSessionId, costUsd, unpricedCalls}]}',
+    refusals: [],
+  },
+  getUsageReport: {
+    does: 'Tokens and cost of a range of days (UTC) by day, model, user and session: one’s own, or, for its owners and admins, an organization’s.',
+    answers: '{from, to, total, days, models, users, sessions, budgets}',
+    refusals: ['organization_not_found', 'role_required'],
+  },
   listCallbacks: { does: 'Deliveries of a session.', answers: 'a page of deliveries', refusals: ['session_not_found'] },
   redeliverCallback: {
     does: 'Tries a delivery again, with the same body.',

@@ -1,0 +1,2 @@
+CREATE INDEX "model_call_user" ON "model_call" USING btree ("user_id","started_at");--> statement-breakpoint
+CREATE INDEX "model_call_organization" ON "model_call" USING btree ("organization_id","started_at") WHERE organization_id is not null;
