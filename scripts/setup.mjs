@@ -20,7 +20,7 @@ try {
   requireNode20()
   installPrograms(programs)
   installNpmPackages(root)
-  installAgentAndSupervisor()
+  installTheRest()
 } catch (error) {
   if (!(error instanceof Problem)) throw error
   console.error(`\nCorral could not be set up: ${error.message}\n  Why: ${error.why}\n  What to do: ${error.remedy}\n`)
@@ -37,9 +37,9 @@ function requireNode20() {
 }
 
 /** On Node 26, which is there only now; it prints its own errors. */
-function installAgentAndSupervisor() {
+function installTheRest() {
   const node = join(root, 'node_modules', 'node', 'bin', 'node')
-  const { status, error } = spawnSync(node, [join(root, 'scripts', 'setup', 'agentAndSupervisor.ts')], {
+  const { status, error } = spawnSync(node, [join(root, 'scripts', 'setup', 'installed.ts')], {
     stdio: 'inherit',
   })
   if (error) {

@@ -38,6 +38,10 @@ function withCallErrors<T extends object>(client: T, url: string): T {
 }
 
 const problemSchema = z.object({ reason: z.string(), detail: z.string(), details: z.unknown().optional() })
+/** As better-auth has it, which answers whoever signs in. */
+const signInProblemSchema = z
+  .object({ code: z.string(), message: z.string() })
+  .transform(({ code, message }) => ({ reason: code.toLowerCase(), detail: `${message}.`, details: undefined }))
 
 export async function fetchJson<Answer>(url: string, init: RequestInit, schema: z.ZodType<Answer>): Promise<Answer> {
   let status: number
@@ -51,7 +55,7 @@ export async function fetchJson<Answer>(url: string, init: RequestInit, schema: 
     throw unreachable(url, error)
   }
   if (status < 300) return schema.parse(body)
-  const problem = problemSchema.safeParse(body)
+  const problem = z.union([problemSchema, signInProblemSchema]).safeParse(body)
   if (!problem.success) throw new CorralCallError('internal', `The server answered ${status}.`, { httpStatus: status })
   const { reason, detail, details } = problem.data
   throw new CorralCallError(reason, detail, { httpStatus: status, details })

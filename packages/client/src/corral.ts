@@ -11,10 +11,13 @@ import { type FollowOptions, follow, type StreamItem } from './follow.ts'
 import { liveTranscript } from './liveTranscript.ts'
 import { type LiveSessions, liveSessions } from './sessions/liveSessions.ts'
 import { createSessionsSource } from './sessions/source.ts'
+import { createSignIn, type SignIn } from './signIn.ts'
 
 export type Corral = {
   /** The address that was given, without a trailing slash. */
   url: string
+  /** For pages of the server itself. */
+  signIn: SignIn
   /** Every procedure of the cloud-agent API, e.g. `corral.call.sendMessage.mutate({ … })`. */
   call: Calls
   /**
@@ -44,10 +47,14 @@ const exportSchema: z.ZodType<SessionExport> = z.object({
 
 const secretsKeySchema: z.ZodType<SecretsPublicKey> = z.object({ publicKey: z.string(), keyId: z.string() })
 
-/** `internalKey` is for back ends that act for their users (`INTERNAL_API_SECRET`); callers with a key need none. */
-export function createCorral(options: { url: string; apiKey: string; internalKey?: string }): Corral {
+/**
+ * Without `apiKey` a browser's cookie says who calls: for pages that the server itself has served, see `signIn`.
+ * `internalKey` is for back ends that act for their users (`INTERNAL_API_SECRET`); callers with a key need none.
+ */
+export function createCorral(options: { url: string; apiKey?: string; internalKey?: string }): Corral {
   const url = options.url.replace(/\/+$/, '')
-  const headers: Record<string, string> = { authorization: `Bearer ${options.apiKey}` }
+  const headers: Record<string, string> = {}
+  if (options.apiKey !== undefined) headers.authorization = `Bearer ${options.apiKey}`
   if (options.internalKey !== undefined) headers['x-internal-api-key'] = options.internalKey
   const call = createCalls(url, headers)
 
@@ -55,6 +62,7 @@ export function createCorral(options: { url: string; apiKey: string; internalKey
 
   return {
     url,
+    signIn: createSignIn(url),
     call,
     async *stream(sessionId, followOptions = {}) {
       for await (const batch of follow(doorOf(sessionId), followOptions)) {

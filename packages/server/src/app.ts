@@ -26,6 +26,8 @@ import { createFeed, feedPath } from './faces/feed/feed.ts'
 import { identityFace } from './faces/identity/routes.ts'
 import { ingestFace } from './faces/ingest/routes.ts'
 import { operatorFace } from './faces/operator/routes.ts'
+import type { BuiltPage } from './faces/page/built.ts'
+import { pageFace } from './faces/page/routes.ts'
 import { answerWithoutUpgrade } from './faces/webSocketUpgrade.ts'
 import { createBlobs } from './files/blobs.ts'
 import { createCheckpoints } from './files/checkpoints.ts'
@@ -81,6 +83,7 @@ export function createApp(deps: {
   identity: Identity
   driver: Driver
   agents: AgentStore
+  page: BuiltPage
   envelopes: Envelopes
   /** A session will ask for the scripted model; it starts while the agent does. */
   wantScriptedModel(): void
@@ -321,6 +324,9 @@ export function createApp(deps: {
     defaultModel: config.defaultModel,
   })
   http.route('/', facade.app)
+  const page = pageFace(deps.page)
+  http.route('/', page.app)
+  http.notFound(page.notFound)
   let server: Server | null = null
 
   return {

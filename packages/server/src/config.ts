@@ -168,6 +168,7 @@ export type Config = {
   docker: DriverConfig['docker']
   agentsFolder: string
   supervisorsFolder: string
+  pagesFolder: string
   gitLocalRoots: string[]
   allowPrivateHosts: string[]
   allowedOrigins: string[]
@@ -211,6 +212,9 @@ export const agentsFolder = (env: NodeJS.ProcessEnv): string =>
 /** Where the bundled supervisors lie. */
 export const supervisorsFolder = (env: NodeJS.ProcessEnv): string => join(cacheFolder(env), 'supervisors')
 
+/** Where the built pages lie. */
+export const pagesFolder = (env: NodeJS.ProcessEnv): string => join(cacheFolder(env), 'pages')
+
 export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
   const home = resolve(env.CORRAL_HOME || '.corral')
   const port = Number(env.CORRAL_PORT || 4180)
@@ -243,6 +247,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     },
     agentsFolder: agentsFolder(env),
     supervisorsFolder: supervisorsFolder(env),
+    pagesFolder: pagesFolder(env),
     gitLocalRoots: list(env.CORRAL_GIT_LOCAL_ROOTS).map((root) => resolve(root)),
     allowPrivateHosts: privateHosts(env.CORRAL_ALLOW_PRIVATE_HOSTS),
     allowedOrigins: list(env.WS_ALLOWED_ORIGINS),

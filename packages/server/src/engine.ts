@@ -14,6 +14,7 @@ import { migrate } from './database/migrate.ts'
 import { freeClaims } from './database/reconciler.ts'
 import { takeTerm } from './database/term.ts'
 import { createDatabase } from './database/transaction.ts'
+import { builtPage } from './faces/page/built.ts'
 import { createAuth } from './identity/auth.ts'
 import { bootstrap } from './identity/bootstrap.ts'
 import { createIdentity } from './identity/identity.ts'
@@ -67,6 +68,7 @@ export async function startEngine(deps: {
       driver: deps.driver,
       envelopes: await createEnvelopes({ privateKeyPem: config.envelopeKey }),
       agents,
+      page: await builtPage({ folder: config.pagesFolder }),
       wantScriptedModel: deps.wantScriptedModel,
       gatewayFigures: deps.gatewayFigures,
       places: {

@@ -1,0 +1,41 @@
+/** What surrounds every page: navigation beside it, or above it where the screen is narrow. The page scrolls by itself. */
+import { Activity, ListTree, Plus, Settings } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { Link, useRoute } from 'wouter'
+import styles from './Layout.module.css'
+import { Logo } from './Logo.tsx'
+
+export function Layout({ children }: { children: ReactNode }) {
+  return (
+    <div className={styles.layout}>
+      <a className={styles.skip} href="#page">
+        Skip to the page
+      </a>
+      <header className={styles.bar}>
+        <Link className={styles.home} href="/">
+          <Logo /> Corral
+        </Link>
+        <nav className={styles.links} aria-label="Main">
+          <NavLink href="/" icon={<ListTree size={16} />} text="Sessions" />
+          <NavLink href="/new" icon={<Plus size={16} />} text="New session" />
+          <NavLink href="/usage" icon={<Activity size={16} />} text="Usage" />
+          <NavLink href="/settings" below="/settings/*?" icon={<Settings size={16} />} text="Settings" />
+        </nav>
+      </header>
+      <main id="page" tabIndex={-1} className={styles.page}>
+        {children}
+      </main>
+    </div>
+  )
+}
+
+/** `below`: the pattern of addresses that count as this one, too. */
+function NavLink({ href, below = href, icon, text }: { href: string; below?: string; icon: ReactNode; text: string }) {
+  const [isHere] = useRoute(below)
+  return (
+    <Link className={styles.link} href={href} aria-current={isHere ? 'page' : undefined} title={text}>
+      {icon}
+      <span>{text}</span>
+    </Link>
+  )
+}

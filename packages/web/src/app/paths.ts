@@ -1,0 +1,12 @@
+/** The page's own addresses. */
+export const sessionAddress = (sessionId: string) => `/cloud/chat?sessionId=${encodeURIComponent(sessionId)}`
+
+/** Signing in, and then on to `next`. */
+export const signInAddress = (next: string) => (next === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(next)}`)
+
+/** Where to go after signing in: an address of ours, whatever the link said. */
+export function nextAddress(search: string): string {
+  const next = new URLSearchParams(search).get('next') ?? '/'
+  const url = URL.parse(next, location.origin)
+  return url?.origin === location.origin && next.startsWith('/') ? url.pathname + url.search + url.hash : '/'
+}
