@@ -6,6 +6,12 @@ import type { AgentSessionId, SessionExport, SessionId } from '@corral/protocol'
 import type { Transcript } from '@corral/transcript'
 import { z } from 'zod'
 import { type Calls, createCalls, fetchJson } from './calls.ts'
+import {
+  type Conversation,
+  type ConversationOptions,
+  type ConversationSource,
+  createConversation,
+} from './conversation/conversation.ts'
 import { createDoor } from './door.ts'
 import { type FollowOptions, follow, type StreamItem } from './follow.ts'
 import { liveTranscript } from './liveTranscript.ts'
@@ -30,6 +36,11 @@ export type Corral = {
    * the same object as before. Ends like `stream`.
    */
   transcript(sessionId: SessionId, options?: { signal?: AbortSignal }): AsyncGenerator<Transcript, void, undefined>
+  /**
+   * The same for who shows it to people: it opens with the newest messages however long the log is, reads on backwards,
+   * and knows turns and asks, too.
+   */
+  conversation(sessionId: SessionId, options?: ConversationOptions): Conversation
   /** The user's sessions, or these (at most 100), kept current while somebody listens. */
   sessions(sessionIds?: readonly AgentSessionId[]): LiveSessions
   /** OpenCode's own form of an exported session, which `opencode import` reads. */
@@ -75,6 +86,14 @@ export function createCorral(options: { url: string; apiKey?: string; internalKe
       }
     },
     transcript: (sessionId, followOptions = {}) => liveTranscript(follow(doorOf(sessionId), followOptions)),
+    conversation(cloudAgentSessionId, conversationOptions) {
+      const source: ConversationSource = {
+        page: (which, signal) => call.getTranscript.query({ cloudAgentSessionId, ...which }, { signal }),
+        asks: async (signal) => (await call.listAsks.query({ cloudAgentSessionId }, { signal })).asks,
+        follow: (from, signal) => follow(doorOf(cloudAgentSessionId), { from, signal }),
+      }
+      return createConversation(source, conversationOptions)
+    },
     sessions: (sessionIds) => liveSessions(createSessionsSource({ url, headers }, sessionIds)),
     exportSession: (sessionId) => fetchJson(`${url}/api/session/${sessionId}/export`, { headers }, exportSchema),
     secretsPublicKey: () => fetchJson(`${url}/api/cloud-agent/secrets-public-key`, { headers }, secretsKeySchema),

@@ -70,6 +70,7 @@ export function createSessions(deps: {
     get: reads.get,
     list: reads.list,
     result: reads.result,
+    transcript: reads.transcript,
     progress: reads.progress,
     interrupt: endings.interrupt,
     remove: endings.remove,

@@ -27,12 +27,14 @@ import type {
   SessionPatch,
   SessionView,
   Timing,
+  TranscriptPage,
   Usage,
   UsageReport,
 } from '@corral/protocol'
 import type { Caller } from '../identity/caller.ts'
 import type { PermissionAnswer } from './asks/answers.ts'
 import type { NetworkLogPage } from './reads/networkLog.ts'
+import type { WhichPage } from './transcript/transcriptPage.ts'
 
 export type ExecutionProgress = {
   queuedSeq: number
@@ -96,6 +98,8 @@ export type Sessions = {
   list(caller: Caller, input: ListSessionsInput): Promise<SessionList>
   /** Answers early when the execution is in its final state. `waitMs` 0..30,000. */
   result(caller: Caller, id: SessionId, executionId: ExecutionId, waitMs: number): Promise<MessageResult>
+  /** The newest messages, or those before a position, as of one number of the log. */
+  transcript(caller: Caller, id: SessionId, page: WhichPage): Promise<TranscriptPage>
   /**
    * How far an execution has come, for who follows it with access already looked at; null when it is not there.
    * `over`: it has ended, and so has its finalization.

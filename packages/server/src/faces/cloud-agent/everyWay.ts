@@ -109,6 +109,7 @@ export const procedures: Record<string, Row> = {
     input: ofOrganization,
   },
   getMessageResult: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+  getTranscript: { ...read, input: session },
   listAsks: { ...read, input: session },
   getDiff: { ...read, input: session },
   listCallbacks: { ...read, input: session },

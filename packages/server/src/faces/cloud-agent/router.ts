@@ -12,6 +12,7 @@ import {
   getNetworkLogInput,
   getSessionInput,
   getTimingInput,
+  getTranscriptInput,
   getUsageInput,
   type initiateFromKilocodeSessionInput,
   initiateInput,
@@ -146,6 +147,10 @@ export function createRouter(options: {
     getMessageResult: reads
       .input(getMessageResultInput)
       .query(({ ctx, input }) => sessions.result(ctx.caller, namedSession(input), input.executionId, input.waitMs)),
+    getTranscript: reads.input(getTranscriptInput).query(({ ctx, input }) => {
+      const { limit, before, agentSessionId } = input
+      return sessions.transcript(ctx.caller, namedSession(input), { limit, before, agentSessionId })
+    }),
     listAsks: reads
       .input(listAsksInput)
       .query(async ({ ctx, input }) => ({ asks: await sessions.asks(ctx.caller, namedSession(input), input.state) })),

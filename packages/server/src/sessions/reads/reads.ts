@@ -17,6 +17,7 @@ import {
   type SessionList,
   type SessionView,
   type Timing,
+  type TranscriptPage,
   type Usage,
   type UsageReport,
 } from '@corral/protocol'
@@ -32,6 +33,7 @@ import { type RepositoryPolicy, repositoryIdentity } from '../configuration/repo
 import { readExecutions } from '../executions/executionList.ts'
 import { findExecution, newestExecution, progressOf, resultOf, timingEvents } from '../executions/executionReads.ts'
 import { usageOf } from '../executions/usage.ts'
+import { readTranscriptPage, type WhichPage } from '../transcript/transcriptPage.ts'
 import { connectedState } from './connectedState.ts'
 import { type NetworkLogPage, readNetworkLog } from './networkLog.ts'
 import { createSessionViews } from './sessionViews.ts'
@@ -105,6 +107,10 @@ export function createReads(deps: {
       // Access may have ended while we waited.
       if (waitMs > 0) await findOwned(orm, caller, { sessionId: id })
       return resultOf(orm, owner, row)
+    },
+
+    async transcript(caller: Caller, id: SessionId, page: WhichPage): Promise<TranscriptPage> {
+      return readTranscriptPage(orm, await findOwned(orm, caller, { sessionId: id }), page)
     },
 
     progress: (id: SessionId, executionId: ExecutionId) => progressOf(orm, id, executionId),

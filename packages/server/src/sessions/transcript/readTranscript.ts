@@ -52,44 +52,46 @@ export function readTranscript(orm: Orm, session: SessionId, executionId?: Execu
   )
 }
 
-export type PartRow = { messageId: string; id: string; part: Part }
+export type PartName = { messageId: string; id: string }
+export type PartRow = PartName & { part: Part; position: number }
 
 /** These parts in the order in which they are named, as of one moment; those that are not there any more are left out. */
-export function foldedParts(
-  orm: Orm,
+export const foldedParts = (orm: Orm, session: SessionId, named: readonly PartName[]): Promise<PartRow[]> =>
+  orm.transaction((tx) => foldedPartsIn(tx, session, named), {
+    isolationLevel: 'repeatable read',
+    accessMode: 'read only',
+  })
+
+/** The same as of the snapshot of a transaction. */
+export async function foldedPartsIn(
+  tx: Pick<Orm, 'select' | 'execute'>,
   session: SessionId,
-  named: readonly { messageId: string; id: string }[],
+  named: readonly PartName[],
 ): Promise<PartRow[]> {
   const messageIds = sql`${sql.param(named.map(({ messageId }) => messageId))}::text[]`
   const ids = sql`${sql.param(named.map(({ id }) => id))}::text[]`
-  return orm.transaction(
-    async (tx) => {
-      // By the key of `part`.
-      const { rows } = await tx.execute<{ messageId: string; id: string; data: string; foldedSeq: number }>(sql`
-        select p.message_id as "messageId", p.id, p.data, p.folded_seq as "foldedSeq"
-        from unnest(${messageIds}, ${ids}) with ordinality n (message_id, id, place)
-        join part p on p.session_id = ${sessionUuid(session)} and p.message_id = n.message_id and p.id = n.id
-        order by n.place`)
-      const read: (PartRow & { foldedSeq: number })[] = []
-      for (const { data, ...row } of rows) {
-        read.push({ ...row, part: partSchema.parse(JSON.parse(await wholeText(tx, session, data))) })
-      }
-      const open = new Map<string, Map<string, number>>()
-      const parts = new Map<string, Map<string, TranscriptPart>>()
-      for (const { messageId, id, part, foldedSeq } of read) {
-        if (!mayGrow(part)) continue
-        setIn(open, messageId, id, foldedSeq)
-        setIn(parts, messageId, id, { part, position: 0 })
-      }
-      const whole = await grown(tx, session, { messages: new Map(), parts }, open)
-      return read.map(({ messageId, id, part }) => ({
-        messageId,
-        id,
-        part: whole.parts.get(messageId)?.get(id)?.part ?? part,
-      }))
-    },
-    { isolationLevel: 'repeatable read', accessMode: 'read only' },
-  )
+  // By the key of `part`.
+  const { rows } = await tx.execute<PartName & { data: string; position: number; foldedSeq: number }>(sql`
+    select p.message_id as "messageId", p.id, p.data, p.position, p.folded_seq as "foldedSeq"
+    from unnest(${messageIds}, ${ids}) with ordinality n (message_id, id, place)
+    join part p on p.session_id = ${sessionUuid(session)} and p.message_id = n.message_id and p.id = n.id
+    order by n.place`)
+  const read: (PartRow & { foldedSeq: number })[] = []
+  for (const { data, ...row } of rows) {
+    read.push({ ...row, part: partSchema.parse(JSON.parse(await wholeText(tx, session, data))) })
+  }
+  const open = new Map<string, Map<string, number>>()
+  const parts = new Map<string, Map<string, TranscriptPart>>()
+  for (const { messageId, id, part, position, foldedSeq } of read) {
+    if (!mayGrow(part)) continue
+    setIn(open, messageId, id, foldedSeq)
+    setIn(parts, messageId, id, { part, position })
+  }
+  const whole = await grown(tx, session, { messages: new Map(), parts }, open)
+  return read.map(({ messageId, id, part, position }) => ({
+    ...{ messageId, id, position },
+    part: whole.parts.get(messageId)?.get(id)?.part ?? part,
+  }))
 }
 
 function setIn<V>(maps: Map<string, Map<string, V>>, key: string, innerKey: string, value: V): void {

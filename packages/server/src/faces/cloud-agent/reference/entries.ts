@@ -130,6 +130,11 @@ export const entries: { readonly [N in Name]?: Entry } = {
     answers: '{status, queuePosition?, startedAt?, endedAt?, failure?, assistant?, finalization?, callback?, …}',
     refusals: ofExecution,
   },
+  getTranscript: {
+    does: 'The newest messages with their parts, or those before a position, as of one number of the log. The stream goes on from that number.',
+    answers: '{seq, logId, messages, events, omitted, before, …}',
+    refusals: ['session_not_found'],
+  },
   getDiff: {
     does: 'What has changed since the session began.',
     answers: '{base, branch, files, patch, truncated}',
