@@ -197,12 +197,6 @@ test('all four clients list, read, and stop', async () => {
 })
 
 test("the transcript is the agent's own, part by part, but for places; and no place of the sandbox is in any structured member", async () => {
-  const read = [
-    (await opencode().session.messages({ sessionID })).data,
-    (await kilo().session.messages({ sessionID })).data,
-    (await createKiloClient1(config('kilo')).session.messages({ path: { id: sessionID } })).data,
-    (await createOpencodeClient1(config('opencode')).session.messages({ path: { id: sessionID } })).data,
-  ]
   const theirs = await agentExport(corral, { session, agentSessionId: sessionID, agent: 'opencode' })
   const { userId } = await corral.corral.call.getSession.query({ sessionId: session })
   const place = { workspacePath: `/workspace/${userId}/sessions/${session}`, home: `/home/${session}`, directory }
@@ -210,10 +204,16 @@ test("the transcript is the agent's own, part by part, but for places; and no pl
     info: projected(info, place).value,
     parts: own.map((part) => projected(part, place).value),
   }))
-  for (const messages of read) expect(messages).toEqual(expected)
-  expect(placesIn(read[0])).toEqual([])
+  const read = async () => (await opencode().session.messages({ sessionID })).data
+  // The agent says last of all how the turn ended that was stopped.
+  await expect.poll(read, { timeout: turnMs }).toEqual(expected)
+  expect((await kilo().session.messages({ sessionID })).data).toEqual(expected)
+  for (const client of [createKiloClient1(config('kilo')), createOpencodeClient1(config('opencode'))])
+    expect((await client.session.messages({ path: { id: sessionID } })).data).toEqual(expected)
+  const shown = await read()
+  expect(placesIn(shown)).toEqual([])
   expect(placesIn(heard)).toEqual([])
-  expect(JSON.stringify(read[0]), 'what a tool printed is as it was').toContain(place.workspacePath)
+  expect(JSON.stringify(shown), 'what a tool printed is as it was').toContain(place.workspacePath)
 })
 
 test('nothing that was shown had a place in an unknown member', async () => {

@@ -33,6 +33,18 @@ test('a tree is removed that is deeper than any path may be long', async () => {
   expect(existsSync(tree)).toBe(false)
 })
 
+test('one that is interrupted can be removed by the next', async () => {
+  for (let i = 0; i < 200; i++) mkdirSync(join(tree, `${i}`))
+  await expect(removeTree(tree, AbortSignal.abort())).rejects.toThrow('aborted')
+  expect(existsSync(tree)).toBe(true)
+  const interrupting = new AbortController()
+  const removal = removeTree(tree, interrupting.signal)
+  interrupting.abort()
+  await expect(removal).rejects.toThrow('aborted')
+  await removeTree(tree)
+  expect(existsSync(tree)).toBe(false)
+})
+
 test('names that are no text, options, and as long as they may be do not matter', async () => {
   const names = [Buffer.from([0xff, 0xfe]), Buffer.from('-rf'), Buffer.from('line\nbreak'), Buffer.alloc(255, 'x')]
   for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), name]), '')

@@ -9,16 +9,19 @@ const run = promisify(execFile)
 
 const timeoutMs = 10 * 60_000
 
-export async function removeTree(path: string): Promise<void> {
+/** When `signal` aborts, it throws, and what is left can be removed another time. */
+export async function removeTree(path: string, signal?: AbortSignal): Promise<void> {
+  const bounds = { timeout: timeoutMs, ...(signal && { signal }) }
   try {
-    await run('rm', ['-rf', '--', path], { timeout: timeoutMs })
+    await run('rm', ['-rf', '--', path], bounds)
   } catch (error) {
+    signal?.throwIfAborted()
     if (!(await exists(path))) return
     // Folders without permissions stop everybody but root.
-    await run('chmod', ['-R', 'u+rwX', '--', path], { timeout: timeoutMs }).catch(() => {
+    await run('chmod', ['-R', 'u+rwX', '--', path], bounds).catch(() => {
       throw error
     })
-    await run('rm', ['-rf', '--', path], { timeout: timeoutMs })
+    await run('rm', ['-rf', '--', path], bounds)
   }
 }
 

@@ -27,14 +27,14 @@ export async function setAside(folder: string, files: SessionFiles | 'all'): Pro
   }
 }
 
-/** Removes what was set aside, by this server or one before it. */
-export async function removeDiscarded(dataFolder: string): Promise<void> {
+/** Removes what was set aside, by this server or one before it, until `signal` aborts. */
+export async function removeDiscarded(dataFolder: string, signal?: AbortSignal): Promise<void> {
   const folder = sandboxesFolder(dataFolder)
   const names = await readdir(folder).catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return []
     throw error
   })
-  for (const name of names) if (name.startsWith(mark)) await removeTree(`${folder}/${name}`)
+  for (const name of names) if (name.startsWith(mark)) await removeTree(`${folder}/${name}`, signal)
 }
 
 function placesOf(folder: string, { id, workspacePath, home }: SessionFiles) {

@@ -122,9 +122,16 @@ export function createFleet(deps: FleetDependencies): Fleet {
     lookForLost().catch((error: unknown) => logger.warn({ error }, 'the folders of sandboxes could not be looked at'))
   }, timers.sandboxFolderMs)
 
-  /** What stays is removed by the next. */
+  const closing = new AbortController()
+  let clearing: Promise<void> = Promise.resolve()
+
+  /** One after the other, since each removes all there is. What stays is removed by the next. */
   function clearAway(): void {
-    removeDiscarded(deps.dataFolder).catch((error: unknown) => logger.warn({ error }, 'files are left to be removed'))
+    clearing = clearing
+      .then(() => removeDiscarded(deps.dataFolder, closing.signal))
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) logger.warn({ error }, 'files are left to be removed')
+      })
   }
 
   return {
@@ -132,7 +139,8 @@ export function createFleet(deps: FleetDependencies): Fleet {
     isWhole: (id) => isWhole(sandboxFolder(deps.dataFolder, id)),
     async close() {
       clearInterval(looking)
-      await reconciler.close()
+      closing.abort()
+      await Promise.all([reconciler.close(), clearing])
     },
 
     async obtain(tx, { name, sharedBy }) {
