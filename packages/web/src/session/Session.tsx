@@ -1,12 +1,12 @@
-/** One session: its conversation, and what it is about. Opened by either of its ids. */
+/** The session that an address names, by either of its ids. */
 import { agentSessionIdSchema, sessionIdSchema } from '@corral/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useSearchParams } from 'wouter'
 import { useCorral } from '../app/corral.tsx'
 import { NotFound } from '../app/NotFound.tsx'
 import { ErrorState } from '../ui/ErrorState.tsx'
-import { Page } from '../ui/Page.tsx'
 import { PageSpinner } from '../ui/Spinner.tsx'
+import { SessionPage } from './SessionPage.tsx'
 
 export function Session() {
   const corral = useCorral()
@@ -18,9 +18,9 @@ export function Session() {
     queryFn: () => (named ? corral.call.getSession.query(named) : null),
   })
   if (named === null) return <NotFound />
+  if (session.data) return <SessionPage key={session.data.sessionId} session={session.data} />
   if (session.error) return <ErrorState error={session.error} retry={() => void session.refetch()} />
-  if (!session.data) return <PageSpinner />
-  return <Page title={session.data.title ?? 'Session'}>{session.data.prompt}</Page>
+  return <PageSpinner />
 }
 
 /** `agent_…` or `ses_…`; null for what is neither. */

@@ -1,0 +1,55 @@
+/** The outbox of a session, kept in this browser, with the way to the server. */
+import { CorralCallError } from '@corral/client'
+import { useCallback, useEffect, useReducer } from 'react'
+import { useCorral } from '../../app/corral.tsx'
+import { useSessionId } from '../sessionContext.tsx'
+import { keptOutbox, nextOutbox, type Outbox, type OutgoingMessage, outboxFrom } from './outbox.ts'
+
+export function useOutbox(): {
+  outbox: Outbox
+  write(draft: string): void
+  send(message: Omit<OutgoingMessage, 'clientId'>): void
+  tryAgain(): void
+  takeBack(): void
+} {
+  const { call } = useCorral()
+  const sessionId = useSessionId()
+  const place = `corral.outbox.${sessionId}`
+  const [outbox, tell] = useReducer(nextOutbox, place, (key) => outboxFrom(localStorage.getItem(key)))
+
+  useEffect(() => {
+    const kept = keptOutbox(outbox)
+    if (kept === null) localStorage.removeItem(place)
+    else localStorage.setItem(place, kept)
+  }, [outbox, place])
+
+  const post = useCallback(
+    (message: OutgoingMessage) => {
+      const { clientId } = message
+      call.sendMessage.mutate({ cloudAgentSessionId: sessionId, ...message }).then(
+        () => tell({ event: 'arrived', clientId }),
+        (error: unknown) => tell({ event: 'refused', clientId, why: sentenceOf(error) }),
+      )
+    },
+    [call, sessionId],
+  )
+
+  return {
+    outbox,
+    write: (draft) => tell({ event: 'wrote', draft }),
+    send(given) {
+      const message = { clientId: crypto.randomUUID(), ...given }
+      tell({ event: 'sent', message })
+      post(message)
+    },
+    tryAgain() {
+      if (outbox.state !== 'unsent') return
+      tell({ event: 'tried again' })
+      post(outbox.message)
+    },
+    takeBack: () => tell({ event: 'taken back' }),
+  }
+}
+
+const sentenceOf = (error: unknown): string =>
+  error instanceof CorralCallError ? error.message : `It could not be sent: ${String(error)}`
