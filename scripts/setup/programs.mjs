@@ -37,8 +37,16 @@ const docker = {
   required: false,
 }
 
+/** @type {Program} */
+const chromium = {
+  command: 'chromium',
+  package: 'chromium',
+  without: 'the tests of the page are skipped.',
+  required: false,
+}
+
 /** @type {Record<string, Program[]>} */
-const programs = { start: [git, bubblewrap], demo: [git, bubblewrap], test: [git, bubblewrap, docker] }
+const programs = { start: [git, bubblewrap], demo: [git, bubblewrap], test: [git, bubblewrap, docker, chromium] }
 
 /** @param {string} purpose */
 export function programsFor(purpose) {

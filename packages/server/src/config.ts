@@ -12,6 +12,7 @@ import type { DeathPoint } from './deathPoints.ts'
 import { type RateLimitSettings, rateLimitsSchema } from './gateway/rateLimits.ts'
 import { type RegistrySettings, registriesSchema } from './gateway/registries/settings.ts'
 import { hasCode } from './host/systemError.ts'
+import type { GithubSignIn } from './identity/auth.ts'
 import { keptSecret, readSealKey } from './keptSecrets.ts'
 import { createOutboundPolicy } from './outbound/policy.ts'
 import { type DriverConfig, driverNames } from './sandboxes/choose.ts'
@@ -184,6 +185,8 @@ export type Config = {
   registries: RegistrySettings
   rateLimits: RateLimitSettings
   githubApp: { appId: string; privateKey: string } | null
+  /** An OAuth app, by which people sign in on the page. */
+  githubSignIn: GithubSignIn | null
   /** Who commits in sandboxes. */
   gitAuthor: { name: string; email: string }
   /** Of each sandbox. */
@@ -262,6 +265,7 @@ export async function readConfig(env: NodeJS.ProcessEnv): Promise<Config> {
     registries: file.registries,
     rateLimits: file.rateLimits,
     githubApp: githubAppOf(env),
+    githubSignIn: githubSignInOf(env),
     gitAuthor: file.gitAuthor ?? { name: 'Corral', email: 'corral@localhost' },
     sandboxLimits: limitsOf(file.sandboxLimits),
     // Two of the largest: the next is complete before the last is removed.
@@ -340,6 +344,12 @@ function githubAppOf(env: NodeJS.ProcessEnv): Config['githubApp'] {
     throw new Error('A GitHub App needs both GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, the latter in PEM form.')
   }
   return { appId, privateKey }
+}
+
+function githubSignInOf({ GITHUB_CLIENT_ID: clientId, GITHUB_CLIENT_SECRET: clientSecret }: NodeJS.ProcessEnv) {
+  if (!clientId && !clientSecret) return null
+  if (clientId && clientSecret) return { clientId, clientSecret }
+  throw new Error('Signing in by GitHub needs both GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET, of an OAuth app.')
 }
 
 /** One switch shortens all timers, for tests of what happens when they fire. */

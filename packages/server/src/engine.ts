@@ -27,6 +27,8 @@ export type Engine = {
   url: string
   /** Only when it was made at this start. */
   firstApiKey: string | null
+  /** As long as the operator has no password. */
+  firstSignInToken: string | null
   lost: Promise<void>
   close(): Promise<void>
 }
@@ -54,8 +56,10 @@ export async function startEngine(deps: {
     const database = createDatabase({ pool, term: term.current })
     await freeClaims(database)
     const baseUrl = config.publicUrl ?? `http://${config.host}:${config.port}`
-    const auth = createAuth({ pool, secret: config.nextAuthSecret, baseUrl, logger })
+    const github = config.githubSignIn
+    const auth = createAuth({ pool, secret: config.nextAuthSecret, baseUrl, github, logger })
     const operator = await bootstrap({ auth, configuredKey: config.bootstrapApiKey })
+    const identity = createIdentity({ database, auth, ...config, github: github !== null, logger })
     const checkpointsFolder = join(config.home, 'checkpoints')
     await mkdir(checkpointsFolder, { recursive: true, mode: 0o700 })
     const agents = createAgentStore({ folder: config.agentsFolder })
@@ -64,7 +68,7 @@ export async function startEngine(deps: {
       config,
       database,
       term,
-      identity: createIdentity({ database, auth, ...config, logger }),
+      identity,
       driver: deps.driver,
       envelopes: await createEnvelopes({ privateKeyPem: config.envelopeKey }),
       agents,
@@ -87,6 +91,7 @@ export async function startEngine(deps: {
     return {
       url,
       firstApiKey: operator.apiKey ?? null,
+      firstSignInToken: await identity.signIn.firstToken(),
       lost,
       async close() {
         await app.close()

@@ -20,6 +20,8 @@ export type RunningServer = {
   url: string
   /** Only at the first start. */
   apiKey: string | null
+  /** A link to the page, as long as nobody has given the operator a password by it. */
+  signInUrl: string | null
   /** A clean stop: within 10 s, sandboxes go on. */
   close(): Promise<void>
   /** Settles when the server can work no longer: another one has taken over. */
@@ -74,7 +76,10 @@ export async function up(config: Config, logger: Logger, env: NodeJS.ProcessEnv)
 
     ownership.announce({ pid: process.pid, startedAt, url: engine.url })
     await writeCliFile(config, engine.url)
-    return { url: engine.url, apiKey: engine.firstApiKey, close: closeAll, lost: engine.lost }
+    const { url, firstSignInToken: token } = engine
+    // In the fragment, which no log of a proxy ever has.
+    const signInUrl = token && `${url}/sign-in#first=${token}`
+    return { url, apiKey: engine.firstApiKey, signInUrl, close: closeAll, lost: engine.lost }
   } catch (error) {
     await closeAll()
     throw error

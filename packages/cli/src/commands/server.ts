@@ -18,6 +18,7 @@ export function addServerCommands(program: Command, env: NodeJS.ProcessEnv): voi
       const stopped = stopSignal()
       const running = await up(config, createLogger(config.logLevel), env)
       process.stdout.write(`listening on ${running.url}\n`)
+      if (running.signInUrl) process.stderr.write(`sign in on the page: ${running.signInUrl}\n`)
       if (running.apiKey) process.stderr.write(`your API key, also in ${config.home}/cli.json: ${running.apiKey}\n`)
       if (Object.keys(config.upstreams).length === 0) {
         process.stderr.write('no model key is set: sessions use the scripted model, which has no intelligence\n')

@@ -72,5 +72,10 @@ export const createUserInput = z.strictObject({
     .optional(),
 })
 export const removeUserInput = z.strictObject({ user })
+export const getProfileInput = z.strictObject({})
+/** Of oneself. */
+export const updateProfileInput = z.strictObject({ name })
 export const listUsersInput = z.strictObject({})
+/** Of the caller; operators run the installation. */
+export type ProfileView = UserView & { isOperator: boolean }
 export type UserView = { userId: string; name: string; email: string; createdAt: number }

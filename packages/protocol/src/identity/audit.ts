@@ -6,6 +6,8 @@ export const auditActions = [
   'user.created',
   'user.removed',
   'user.signed_in',
+  'user.password_set',
+  'user.renamed',
   'key.created',
   'key.revoked',
   'organization.created',

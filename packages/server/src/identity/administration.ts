@@ -3,7 +3,6 @@ import type { AuditPage, listAuditInput } from '@corral/protocol'
 import type { z } from 'zod'
 import type { Database } from '../database/transaction.ts'
 import { auditPage } from './audit.ts'
-import type { Auth } from './auth.ts'
 import type { Authenticated } from './caller.ts'
 import { createGithubInstallations } from './githubInstallations.ts'
 import { createKeys } from './keys.ts'
@@ -14,17 +13,17 @@ import { createUsers } from './users.ts'
 export type Administration = ReturnType<typeof createAdministration>
 
 /** `changed`: what somebody had was taken back. */
-export function createAdministration(deps: { database: Database; auth: Auth; changed(): void }) {
-  const { database, auth } = deps
-  const { orm } = database
+export function createAdministration(deps: {
+  database: Database
+  hashPassword(password: string): Promise<string>
+  changed(): void
+}) {
+  const { orm } = deps.database
   return {
     keys: createKeys(deps),
     organizations: createOrganizations(deps),
     githubInstallations: createGithubInstallations(deps),
-    users: createUsers({
-      ...deps,
-      hashPassword: async (password) => (await auth.$context).password.hash(password),
-    }),
+    users: createUsers(deps),
     /** Of an organization for its admins; all of it for operators. */
     async audit(caller: Authenticated, input: z.output<typeof listAuditInput>): Promise<AuditPage> {
       if (input.organizationId === undefined) await requireOperator(orm, caller)

@@ -22,8 +22,17 @@ export const clientAddressHeader = 'x-corral-client-address'
 
 export type Auth = ReturnType<typeof createAuth>
 
-export function createAuth(options: { pool: Pool; secret: string; baseUrl: string; logger: Logger }) {
-  const { pool, secret, baseUrl, logger } = options
+/** An OAuth app of GitHub, by which people can sign in whose verified e-mail address is that of a user here. */
+export type GithubSignIn = { clientId: string; clientSecret: string }
+
+export function createAuth(options: {
+  pool: Pool
+  secret: string
+  baseUrl: string
+  github?: GithubSignIn | null
+  logger: Logger
+}) {
+  const { pool, secret, baseUrl, github, logger } = options
   const orm: Orm = drizzle(pool, { schema })
   return betterAuth({
     appName: 'Corral',
@@ -36,6 +45,8 @@ export function createAuth(options: { pool: Pool; secret: string; baseUrl: strin
     }),
     // People are made by operators (`users.ts`); a password has the limits that it is made with.
     emailAndPassword: { enabled: true, disableSignUp: true, minPasswordLength: 12, maxPasswordLength: 128 },
+    socialProviders: github ? { github: { ...github, disableSignUp: true } } : {},
+    account: { encryptOAuthTokens: true },
     advanced: { cookiePrefix: 'corral', ipAddress: { ipAddressHeaders: [clientAddressHeader] } },
     // In memory, by address.
     rateLimit: { enabled: true, customRules: { '/sign-in/email': { window: 60, max: 30 } } },

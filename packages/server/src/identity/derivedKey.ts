@@ -4,7 +4,13 @@
  */
 import { hkdfSync } from 'node:crypto'
 
-export type KeyPurpose = 'stream tickets' | 'sign-in' | 'web tickets' | 'message cursors' | 'share tokens'
+export type KeyPurpose =
+  | 'stream tickets'
+  | 'sign-in'
+  | 'first sign-in'
+  | 'web tickets'
+  | 'message cursors'
+  | 'share tokens'
 
 /** 32 bytes, by HKDF with SHA-256. */
 export function derivedKey(secret: string, purpose: KeyPurpose): Uint8Array {

@@ -6,6 +6,7 @@ import { type Administration, createAdministration } from './administration.ts'
 import type { Auth } from './auth.ts'
 import { type Authenticate, createAuthenticate } from './bearer.ts'
 import type { Membership } from './caller.ts'
+import { createFirstSignIn } from './firstSignIn.ts'
 import { createMembership } from './membership.ts'
 import { createSignIn, type SignIn } from './signIn.ts'
 import { createStandings, type Standings } from './standings.ts'
@@ -27,14 +28,18 @@ export function createIdentity(options: {
   auth: Auth
   nextAuthSecret: string
   internalApiSecret: string
+  /** Whether people can sign in by GitHub. */
+  github: boolean
   timers: Pick<Timers, 'accessCheckMs'>
   logger: Logger
 }): Identity {
-  const { database, auth, nextAuthSecret, internalApiSecret, timers, logger } = options
+  const { database, auth, nextAuthSecret, internalApiSecret, github, timers, logger } = options
   const { pool } = database
   const standings = createStandings({ pool, intervalMs: timers.accessCheckMs, logger })
   const tickets = createTickets({ database, secret: nextAuthSecret })
-  const signIn = createSignIn({ auth, changed: standings.changed })
+  const hashPassword = async (password: string) => (await auth.$context).password.hash(password)
+  const first = createFirstSignIn({ database, secret: nextAuthSecret, hashPassword })
+  const signIn = createSignIn({ auth, first, github, changed: standings.changed })
   return {
     authenticate: createAuthenticate({ pool, nextAuthSecret, internalApiSecret, signIn }),
     signIn,
@@ -42,6 +47,6 @@ export function createIdentity(options: {
     tickets,
     webTickets: createWebTickets({ secret: nextAuthSecret, consume: tickets.consume }),
     standings,
-    administration: createAdministration({ database, auth, changed: standings.changed }),
+    administration: createAdministration({ database, hashPassword, changed: standings.changed }),
   }
 }

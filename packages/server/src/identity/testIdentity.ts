@@ -5,7 +5,7 @@ import { type Logger, pino } from 'pino'
 import { defaultTimers } from '../config.ts'
 import { createDatabase, type Database } from '../database/transaction.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
-import { type Auth, createAuth } from './auth.ts'
+import { type Auth, createAuth, type GithubSignIn } from './auth.ts'
 import { bootstrap } from './bootstrap.ts'
 import { createIdentity, type Identity } from './identity.ts'
 
@@ -25,13 +25,14 @@ export type TestIdentity = AsyncDisposable & {
   newUser(): Promise<TestUser>
 }
 
-export async function testIdentity(): Promise<TestIdentity> {
+export async function testIdentity(options: { github?: GithubSignIn } = {}): Promise<TestIdentity> {
+  const { github = null } = options
   const opened: TestDatabase = await testDatabase()
   const { pool } = opened
   await pool.query(`insert into server (term, until) values (1, now() + interval '1 hour')`)
   const database = createDatabase({ pool, term: () => 1 })
-  const auth = authOn(database)
-  const identity = identityOn(database)
+  const auth = authOn(database, github)
+  const identity = identityOn(database, github)
   const { userId, organizationId, apiKey } = await bootstrap({ auth, configuredKey: 'the-first-key-of-these-tests' })
   if (apiKey === undefined) throw new Error('the first start made no key')
 
@@ -54,13 +55,14 @@ export async function testIdentity(): Promise<TestIdentity> {
   }
 }
 
-const authOn = ({ pool }: Database): Auth =>
-  createAuth({ pool, secret: nextAuthSecret, baseUrl: 'http://localhost', logger: quietLogger })
+const authOn = ({ pool }: Database, github: GithubSignIn | null): Auth =>
+  createAuth({ pool, secret: nextAuthSecret, baseUrl: 'http://localhost', github, logger: quietLogger })
 
-export const identityOn = (database: Database): Identity =>
+export const identityOn = (database: Database, github: GithubSignIn | null = null): Identity =>
   createIdentity({
     database,
-    auth: authOn(database),
+    auth: authOn(database, github),
+    github: github !== null,
     nextAuthSecret,
     internalApiSecret,
     timers: defaultTimers,

@@ -1,5 +1,12 @@
 /** Users: made, listed and removed by operators. Who may not ask learns nothing of who there is. */
-import { CorralError, type createUserInput, invalidInput, type UserView } from '@corral/protocol'
+import {
+  CorralError,
+  type createUserInput,
+  invalidInput,
+  type ProfileView,
+  type UserView,
+  type updateProfileInput,
+} from '@corral/protocol'
 import { asc, eq, inArray, or } from 'drizzle-orm'
 import type { z } from 'zod'
 import { account, apikey, member, organization, user } from '../database/identityTables.ts'
@@ -61,6 +68,20 @@ export function createUsers(deps: {
       })
       // What they started while we were at it.
       await removeSessionsOf(id, caller)
+      return { success: true }
+    },
+
+    async profile(caller: Authenticated): Promise<ProfileView> {
+      const found = await findUser(database.orm, caller.userId)
+      if (!found) throw new CorralError('user_not_found')
+      return { ...viewOf(found), isOperator: await isOperator(database.orm, caller) }
+    },
+
+    async rename(caller: Authenticated, { name }: z.output<typeof updateProfileInput>): Promise<{ success: true }> {
+      await database.transaction(async (tx) => {
+        await tx.orm.update(user).set({ name }).where(eq(user.id, caller.userId))
+        await recordAudit(tx, caller, { action: 'user.renamed', subject: caller.userId, details: { name } })
+      })
       return { success: true }
     },
 

@@ -8,6 +8,7 @@ import { ErrorState } from '../ui/ErrorState.tsx'
 import { PageSpinner } from '../ui/Spinner.tsx'
 import { Layout } from './Layout.tsx'
 import { NotFound } from './NotFound.tsx'
+import { OrganizationProvider } from './organization.tsx'
 import { PageErrors } from './PageErrors.tsx'
 import { signInAddress } from './paths.ts'
 import { PersonProvider, usePersonQuery } from './person.tsx'
@@ -72,7 +73,13 @@ function SignedIn({ children }: { children: ReactNode }) {
   const person = usePersonQuery()
   const [path] = useLocation()
   const search = useSearch()
-  if (person.data) return <PersonProvider person={person.data}>{children}</PersonProvider>
+  if (person.data) {
+    return (
+      <PersonProvider person={person.data}>
+        <OrganizationProvider>{children}</OrganizationProvider>
+      </PersonProvider>
+    )
+  }
   if (person.data === null) return <Redirect to={signInAddress(search ? `${path}?${search}` : path)} replace />
   if (person.error) return <ErrorState error={person.error} retry={() => void person.refetch()} />
   return <PageSpinner />

@@ -1,9 +1,13 @@
 /** What surrounds every page: navigation beside it, or above it where the screen is narrow. The page scrolls by itself. */
-import { Activity, ListTree, Plus, Settings } from 'lucide-react'
+import { Activity, Layers, Plus, Settings } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { Link, useRoute } from 'wouter'
+import { HelpDialog } from './HelpDialog.tsx'
 import styles from './Layout.module.css'
 import { Logo } from './Logo.tsx'
+import { OfflineNote } from './OfflineNote.tsx'
+import { OrganizationMenu } from './OrganizationMenu.tsx'
+import { PersonMenu } from './PersonMenu.tsx'
 
 export function Layout({ children }: { children: ReactNode }) {
   return (
@@ -12,19 +16,23 @@ export function Layout({ children }: { children: ReactNode }) {
         Skip to the page
       </a>
       <header className={styles.bar}>
-        <Link className={styles.home} href="/">
-          <Logo /> Corral
+        <Link className={styles.home} href="/" aria-label="Corral, to your sessions">
+          <Logo /> <span>Corral</span>
         </Link>
+        <OrganizationMenu />
         <nav className={styles.links} aria-label="Main">
-          <NavLink href="/" icon={<ListTree size={16} />} text="Sessions" />
+          <NavLink href="/" icon={<Layers size={16} />} text="Sessions" />
           <NavLink href="/new" icon={<Plus size={16} />} text="New session" />
           <NavLink href="/usage" icon={<Activity size={16} />} text="Usage" />
           <NavLink href="/settings" below="/settings/*?" icon={<Settings size={16} />} text="Settings" />
         </nav>
+        <PersonMenu />
       </header>
       <main id="page" tabIndex={-1} className={styles.page}>
+        <OfflineNote />
         {children}
       </main>
+      <HelpDialog />
     </div>
   )
 }

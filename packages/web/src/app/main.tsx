@@ -6,6 +6,7 @@ import { createCorral } from '@corral/client'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { ToastProvider } from '../ui/Toast.tsx'
 import { App } from './App.tsx'
 import { CorralProvider } from './corral.tsx'
 import { createQueries } from './queries.ts'
@@ -22,7 +23,9 @@ createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={createQueries()}>
       <CorralProvider corral={createCorral({ url: location.origin })}>
-        <App />
+        <ToastProvider>
+          <App />
+        </ToastProvider>
       </CorralProvider>
     </QueryClientProvider>
   </StrictMode>,

@@ -7,12 +7,29 @@ export type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
   kind?: 'primary' | 'plain' | 'quiet' | 'danger'
   size?: 'normal' | 'small'
   busy?: boolean
+  /** As wide as what it is in. */
+  wide?: boolean
   icon?: ReactNode
   ref?: Ref<HTMLButtonElement>
 }
 
-export function Button({ kind = 'plain', size = 'normal', busy = false, icon, children, ...rest }: ButtonProps) {
-  const classes = [styles.button, styles[kind], styles[size], children == null && styles.square, rest.className]
+export function Button({
+  kind = 'plain',
+  size = 'normal',
+  busy = false,
+  wide = false,
+  icon,
+  children,
+  ...rest
+}: ButtonProps) {
+  const classes = [
+    styles.button,
+    styles[kind],
+    styles[size],
+    children == null && styles.square,
+    wide && styles.wide,
+    rest.className,
+  ]
   return (
     <button
       type="button"

@@ -9,6 +9,7 @@ import { defaultTimers } from '../../config.ts'
 import { createBudgets } from '../../credits/budgets.ts'
 import { createCredits } from '../../credits/credits.ts'
 import type { Database } from '../../database/transaction.ts'
+import type { GithubSignIn } from '../../identity/auth.ts'
 import { type Demand, demandSchema } from '../../identity/authorize.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
@@ -62,9 +63,12 @@ export const testInstallation = async (): Promise<Installation> => ({
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** With users, organizations and keys in a database of its own. */
-export async function testFace(options: { logger?: Logger } = {}): Promise<ServedFace & TestIdentity> {
-  const world = await testIdentity()
-  const served = await serveFace({ logger: quietLogger, ...world, ...options })
+export async function testFace(
+  options: { logger?: Logger; github?: GithubSignIn } = {},
+): Promise<ServedFace & TestIdentity> {
+  const { github, ...others } = options
+  const world = await testIdentity({ github })
+  const served = await serveFace({ logger: quietLogger, ...world, ...others })
   async function dispose() {
     await served[Symbol.asyncDispose]()
     await world[Symbol.asyncDispose]()

@@ -3,6 +3,7 @@ import {
   createApiKeyInput,
   createOrganizationInput,
   createUserInput,
+  getProfileInput,
   githubInstallationInput,
   listApiKeysInput,
   listAuditInput,
@@ -14,6 +15,7 @@ import {
   memberRoleInput,
   removeUserInput,
   revokeApiKeyInput,
+  updateProfileInput,
 } from '@corral/protocol'
 import type { Administration } from '../../identity/administration.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
@@ -55,6 +57,8 @@ export function identityProcedures(
       .input(listGithubInstallationsInput)
       .query(({ ctx, input }) => githubInstallations.list(ctx.caller, input)),
 
+    getProfile: reads.input(getProfileInput).query(({ ctx }) => users.profile(ctx.caller)),
+    updateProfile: administers.input(updateProfileInput).mutation(({ ctx, input }) => users.rename(ctx.caller, input)),
     createUser: administers.input(createUserInput).mutation(({ ctx, input }) => users.create(ctx.caller, input)),
     removeUser: administers
       .input(removeUserInput)

@@ -120,6 +120,50 @@ describe('nobody signs in', () => {
   })
 })
 
+describe('the first sign-in', () => {
+  const given = { name: 'Grace', email: 'Grace@Example.com', password }
+  const ways = async () => (await fetch(`${face.url}/api/auth/ways`)).json()
+
+  test('is by the link of the server alone, and changes nothing without it', async () => {
+    expect(await ways()).toEqual({ github: false, first: true })
+    const token = await face.identity.signIn.firstToken()
+    for (const [input, reason] of [
+      [{ ...given, token: 'guessed' }, 'unauthorized'],
+      [{ ...given, token: '' }, 'unauthorized'],
+      [{ ...given, token, password: 'short' }, 'invalid_input'],
+      [{ ...given, token, role: 'owner' }, 'invalid_input'],
+      [{ ...given, token, email }, 'already_exists'],
+    ] as const) {
+      expect(await (await post('/first', input)).json()).toMatchObject({ reason })
+    }
+    expect((await post('/first', { ...given, token }, { origin: 'https://elsewhere.example' })).status).toBe(401)
+    expect(await ways()).toEqual({ github: false, first: true })
+  })
+
+  test('gives the operator a password, once, also when it is used twice at once', async () => {
+    const token = await face.identity.signIn.firstToken()
+    const answers = await Promise.all([post('/first', { ...given, token }), post('/first', { ...given, token })])
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401])
+    expect(await ways()).toEqual({ github: false, first: false })
+    expect(await face.identity.signIn.firstToken()).toBeNull()
+    const signedIn = await post('/sign-in/email', { email: 'grace@example.com', password })
+    expect(await signedIn.json()).toMatchObject({ user: { id: face.operator.userId, name: 'Grace' } })
+    const { entries } = await operator.listAudit.query({ limit: 2 })
+    expect(entries.map(({ action }) => action)).toEqual(['user.signed_in', 'user.password_set'])
+  })
+})
+
+describe('a profile', () => {
+  test('is of the caller, and says who runs the installation', async () => {
+    const cookie = await signedIn()
+    const profile = async () => (await face.query('getProfile', {}, cookie)).json
+    expect(await profile()).toMatchObject({ result: { data: { userId, name: 'Ada', email, isOperator: false } } })
+    expect(await operator.getProfile.query({})).toMatchObject({ isOperator: true })
+    expect((await face.mutate('updateProfile', { name: 'Ada L.' }, cookie)).status).toBe(200)
+    expect(await profile()).toMatchObject({ result: { data: { name: 'Ada L.' } } })
+  })
+})
+
 test('tries are limited by address', async () => {
   const statuses = new Set<number>()
   for (let i = 0; i < 35; i++) statuses.add((await post('/sign-in/email', { email, password: 'not this one' })).status)

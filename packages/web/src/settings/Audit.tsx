@@ -1,0 +1,104 @@
+/** Who did what, newest first: of an organization for its admins, of everything for operators. */
+import type { AuditEntry } from '@corral/protocol'
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useCorral } from '../app/corral.tsx'
+import { useOrganizations } from '../app/organization.tsx'
+import { useTitle } from '../app/useTitle.ts'
+import { Button } from '../ui/Button.tsx'
+import { ErrorState } from '../ui/ErrorState.tsx'
+import { Row, Rows } from '../ui/Rows.tsx'
+import { Section } from '../ui/Section.tsx'
+import { Select } from '../ui/Select.tsx'
+import { Spinner } from '../ui/Spinner.tsx'
+import { Time } from '../ui/Time.tsx'
+import styles from './Audit.module.css'
+import { auditWords } from './auditWords.ts'
+
+const everything = 'everything'
+const firstPage: string | undefined = undefined
+
+export function Audit({ isOperator }: { isOperator: boolean }) {
+  useTitle('Audit log')
+  const organizations = useOrganizations()
+  const administered = (organizations.data ?? []).filter(({ role }) => role === 'admin' || role === 'owner')
+  const options = [...(isOperator ? [everything] : []), ...administered.map(({ organizationId }) => organizationId)]
+  const [chosen, choose] = useState<string | null>(null)
+  const shown = chosen ?? options[0] ?? null
+  const nameOf = (id: string) =>
+    id === everything ? 'Everything' : (administered.find((one) => one.organizationId === id)?.name ?? id)
+
+  return (
+    <Section
+      title="Audit log"
+      about="Who did what, with which credential and from where."
+      actions={
+        shown !== null && <Select label="Of what" value={shown} options={options} say={nameOf} onChange={choose} />
+      }
+    >
+      {organizations.isPending && <Spinner />}
+      {organizations.data && shown === null && (
+        <Rows label="Audit log" empty="It is shown to admins of an organization and to operators.">
+          {[]}
+        </Rows>
+      )}
+      {shown !== null && <Entries key={shown} organizationId={shown === everything ? undefined : shown} />}
+    </Section>
+  )
+}
+
+function Entries({ organizationId }: { organizationId: string | undefined }) {
+  const corral = useCorral()
+  const pages = useInfiniteQuery({
+    queryKey: ['audit', organizationId ?? everything],
+    queryFn: ({ pageParam }) => corral.call.listAudit.query({ organizationId, cursor: pageParam }),
+    initialPageParam: firstPage,
+    getNextPageParam: ({ nextCursor }) => nextCursor ?? undefined,
+  })
+  if (pages.error) return <ErrorState error={pages.error} retry={() => void pages.refetch()} />
+  if (!pages.data) return <Spinner />
+  const entries = pages.data.pages.flatMap((page) => page.entries)
+  return (
+    <>
+      <Rows label="Audit log" empty="Nothing has happened yet.">
+        {entries.map((entry) => (
+          <Row key={entry.id} title={auditWords[entry.action]} about={<Facts entry={entry} />}>
+            <span className={styles.time}>
+              <Time at={entry.at} />
+            </span>
+          </Row>
+        ))}
+      </Rows>
+      {pages.hasNextPage && (
+        <div className={styles.more}>
+          <Button busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+            Show older entries
+          </Button>
+        </div>
+      )}
+    </>
+  )
+}
+
+function Facts({ entry: { userId, botId, credential, address, subject, details } }: { entry: AuditEntry }) {
+  const known = Object.entries(details).filter(([, value]) => value !== null && value !== '')
+  return (
+    <>
+      <span>
+        by <code>{botId ? `${userId} (bot ${botId})` : userId}</code>
+      </span>
+      {subject !== userId && (
+        <span>
+          on <code>{subject}</code>
+        </span>
+      )}
+      {known.map(([name, value]) => (
+        <span key={name}>
+          {name} <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+        </span>
+      ))}
+      {credential && <span>with {credential.split(':')[0]}</span>}
+      {address && <span>from {address}</span>}
+    </>
+  )
+}
