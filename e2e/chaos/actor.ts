@@ -35,7 +35,7 @@ export type Actor = {
 /** Longer than it takes to find a sandbox lost and to start it again, thrice; */
 const roundMs = 300_000
 /** and agents start in turn, so that the last session may wait for those of all others. */
-const turnOfStartMs = 15_000
+const turnOfStartMs = 45_000
 
 type Place = {
   corral: Installation

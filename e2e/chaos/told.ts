@@ -1,5 +1,5 @@
-/** Who is told how executions end. Every request is verified, as its own program would, before it counts. */
-import { type Received, type Receiver, verified } from '../../packages/server/src/callbacks/testReceiver.ts'
+/** Who is told how executions end. Every request is verified before it counts, as of when it came. */
+import { type Received, type Receiver, verifiedAsItCame } from '../../packages/server/src/callbacks/testReceiver.ts'
 import type { Installation } from '../harness/installation.ts'
 import type { SessionEvidence } from './checker.ts'
 
@@ -27,7 +27,7 @@ async function secretOf(corral: Installation): Promise<string> {
 }
 
 function ofRequest(request: Received, secret: string): SessionEvidence['told'][number] {
-  const said = verified(request, secret)
+  const said = verifiedAsItCame(request, secret)
   return {
     key: String(request.headers['webhook-id']),
     executionId: said.idempotencyKey,
