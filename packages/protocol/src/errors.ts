@@ -47,6 +47,7 @@ export const refusals = {
   permission_not_found: refusal(404, 'NOT_FOUND', 'There is no such permission request in this session.'),
   delivery_not_found: refusal(404, 'NOT_FOUND', 'There is no such delivery in this session.'),
   organization_not_found: refusal(404, 'NOT_FOUND', 'There is no such organization.'),
+  terminal_not_found: refusal(404, 'NOT_FOUND', 'There is no such terminal in this session.'),
   user_not_found: refusal(404, 'NOT_FOUND', 'There is no such user.'),
   member_not_found: refusal(404, 'NOT_FOUND', 'There is no such member in this organization.'),
   key_not_found: refusal(404, 'NOT_FOUND', 'There is no such API key.'),
@@ -60,11 +61,23 @@ export const refusals = {
   no_longer_open: refusal(409, 'CONFLICT', 'This is no longer open.'),
   not_prepared: refusal(412, 'PRECONDITION_FAILED', 'The session must be prepared first.'),
   not_initiated: refusal(412, 'PRECONDITION_FAILED', 'The session must be initiated before it takes follow-ups.'),
+  sandbox_not_running: refusal(
+    412,
+    'PRECONDITION_FAILED',
+    'The sandbox of this session is not running, or its workspace is not ready; send a message, or try again in a moment.',
+    true,
+  ),
   body_too_large: refusal(413, 'PAYLOAD_TOO_LARGE', 'The request body is larger than 4 MiB.'),
   queue_full: refusal(
     429,
     'TOO_MANY_REQUESTS',
     'Ten messages are queued already; wait until one has begun, or stop the session.',
+    true,
+  ),
+  too_many_terminals: refusal(
+    429,
+    'TOO_MANY_REQUESTS',
+    'This session has four terminals already; close one of them first.',
     true,
   ),
   too_many_pushes: refusal(

@@ -11,6 +11,7 @@ import { permissionsSchema } from './cloud-agent/policies.ts'
 import { errorDataSchema, eventSchemas, finalizationDataSchema, outputDataSchema, statusDataSchema } from './events.ts'
 import { failureReasonSchema } from './failures.ts'
 import { executionIdSchema, type SessionId, sessionIdSchema } from './ids.ts'
+import { ptyIdSchema, terminalSizeSchema } from './terminals.ts'
 import { kilocodeDataSchema } from './vocabulary.ts'
 
 export const linkSubprotocol = 'corral-link.1'
@@ -309,6 +310,19 @@ const sessionOnlySchema = z.object({ session: sessionIdSchema })
 const renameSchema = z.object({ session: sessionIdSchema, agentSessionId: z.string(), title: z.string() })
 const acceptedAnswer = z.object({ accepted: z.literal(true) })
 
+/** The path on the server's door by which a supervisor brings the bytes of a terminal, each time somebody looks at it. */
+export const terminalChannelPath = (channel: string): string => `/terminals/${channel}`
+
+const ofTerminal = z.object({ session: sessionIdSchema, ptyId: ptyIdSchema })
+const openTerminalSchema = ofTerminal.extend({
+  ...terminalSizeSchema.shape,
+  /** Beside what everything of the session gets. */
+  environment: z.record(z.string(), z.string()),
+  /** Without a key pressed; without anybody who looks. */
+  timeouts: z.object({ idleMs: z.number().positive(), unattendedMs: z.number().positive() }),
+})
+export type OpenTerminalParams = z.infer<typeof openTerminalSchema>
+
 /** Requests from the server to the supervisor. */
 export const downMethods = {
   /** A session that came to this sandbox after its welcome: the same words for it. Nothing of it runs yet. */
@@ -331,13 +345,28 @@ export const downMethods = {
    */
   'session.release': { params: sessionOnlySchema, result: z.object({ released: z.boolean() }) },
   'session.diff': { params: sessionOnlySchema, result: workspaceDiffSchema.nullable() },
+  /** Starts a shell in the workspace. The same again finds it running. */
+  'terminal.open': { params: openTerminalSchema, result: acceptedAnswer },
+  /** Dial `terminalChannelPath(channel)` and show the terminal there; whoever looked before looks no longer. */
+  'terminal.attach': { params: ofTerminal.extend({ channel: z.string() }), result: acceptedAnswer },
+  'terminal.resize': { params: ofTerminal.extend(terminalSizeSchema.shape), result: acceptedAnswer },
+  'terminal.close': { params: ofTerminal, result: acceptedAnswer },
+  'terminal.list': {
+    params: sessionOnlySchema,
+    result: z.object({
+      terminals: z.array(z.object({ ptyId: ptyIdSchema, ...terminalSizeSchema.shape, attached: z.boolean() })).max(100),
+    }),
+  },
 } as const
 export type DownMethod = keyof typeof downMethods
 export type DownParams<M extends DownMethod> = z.infer<(typeof downMethods)[M]['params']>
 export type DownResult<M extends DownMethod> = z.infer<(typeof downMethods)[M]['result']>
 
 /** Why a supervisor refuses a command: the `code` of the JSON-RPC error. */
-export const commandRefusals = { notPrepared: 1, interrupted: 2, busy: 3, diskFull: 4, unknownSession: 5 } as const
+export const commandRefusals = {
+  ...{ notPrepared: 1, interrupted: 2, busy: 3, diskFull: 4, unknownSession: 5 },
+  ...{ unknownTerminal: 6, tooManyTerminals: 7, noTerminals: 8 },
+} as const
 export type CommandRefusal = keyof typeof commandRefusals
 
 /** With these headers the gateway tells a session something; the supervisor makes a `status` event of it, URI-encoded. */

@@ -30,6 +30,7 @@ import { createJournal } from './spool/journal.ts'
 import { createOpenParts } from './spool/openParts.ts'
 import { createReserve } from './spool/reserve.ts'
 import { openSessionSpool } from './spool/sessionSpool.ts'
+import { createTerminals } from './terminals/terminals.ts'
 import { registryVariables } from './workspaces/registries.ts'
 
 export type SupervisorOptions = {
@@ -129,8 +130,18 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     recorded,
     open,
     assigned: (id) => link.open(id),
-    released: (id) => link.drop(id),
+    released(id) {
+      link.drop(id)
+      // What it does not end, the end of the session's processes does.
+      void terminals.release(id)
+    },
     failed: (id, error) => log('error', 'a session could not be released', { session: id, error: errorText(error) }),
+  })
+  const terminals = createTerminals({
+    door: boot.doors.server,
+    token: boot.linkToken,
+    placeOf: (id) => sessions.find(id)?.place() ?? null,
+    log,
   })
   const link = createLink({
     door: boot.doors.server,
@@ -140,7 +151,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     handlers: {
       hello: () => ({ bootId: boot.bootId, incarnation, protocol: linkProtocol, sessions: sessions.hello() }),
       welcome: (welcome) => sessions.welcome(welcome),
-      command: (method, params) => sessions.command(method, params),
+      command: (method, params) => (method.startsWith('terminal.') ? terminals : sessions).command(method, params),
       spool: (id) => sessions.find(id)?.spool,
     },
   })
@@ -149,7 +160,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     toolShell,
     ...options.bounds,
     environment: options.environment,
-    busy: () => sessions.concerned(null).length > 0,
+    busy: () => sessions.concerned(null).length > 0 || terminals.count() > 0,
     tell(id, message, reason) {
       log('warn', message, { session: id, reason })
       for (const session of sessions.concerned(id)) session.tell(message, reason)
@@ -168,7 +179,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     watch.close()
     door.close()
     webDoor.close()
-    await sessions.stop()
+    await Promise.all([terminals.stop(), sessions.stop()])
     return end
   }
   const ended = live()
@@ -177,7 +188,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     gatewayOrigin: door.origin,
     webProxyPort: webDoor.port,
     async stop() {
-      await sessions.stop()
+      await Promise.all([terminals.stop(), sessions.stop()])
       link.close()
       await ended
     },

@@ -13,6 +13,7 @@ import {
   sessionIdSchema,
 } from '../ids.ts'
 import type { workspaceDiffSchema } from '../link.ts'
+import { ptyIdSchema } from '../terminals.ts'
 import type { CallbackView } from './callbacks.ts'
 import { agentKind, cursor, gitUrl, organizationId, wholeNumber } from './fields.ts'
 import { named, namesAgree, namesAgreeMessage, sessionNamed, sessionNames } from './names.ts'
@@ -52,11 +53,17 @@ export const getNetworkLogInput = sessionNamed(
     cursor: cursor.optional(),
   }),
 )
-export const streamTicketInput = z.strictObject({
-  cloudAgentSessionId: sessionIdSchema,
-  organizationId: organizationId.optional(),
-  purpose: z.literal('stream', 'must be stream').default('stream'),
-})
+export const streamTicketInput = z
+  .strictObject({
+    cloudAgentSessionId: sessionIdSchema,
+    organizationId: organizationId.optional(),
+    purpose: z.enum(['stream', 'terminal'], 'must be stream or terminal').default('stream'),
+    ptyId: ptyIdSchema.optional(),
+  })
+  .refine(({ purpose, ptyId }) => (purpose === 'terminal') === (ptyId !== undefined), {
+    message: 'is needed for a terminal, and for nothing else',
+    path: ['ptyId'],
+  })
 
 /** What programs reached through the web proxy in one minute, newest first. Bytes are those to and from the host. */
 export type NetworkVisit = {

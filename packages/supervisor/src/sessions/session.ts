@@ -60,6 +60,8 @@ export type Session = {
   /** What its programs show to the gateway, as the newest command has it. */
   gatewayToken(): string | null
   diff(): Promise<WorkspaceDiff | null>
+  /** Where its programs run, and with what; null while its workspace is not ready. */
+  place(): { cwd: string; environment: Record<string, string> } | null
   /** The server can be reached again. */
   connected(): void
   /** Puts a word of the gateway's, or of the sandbox's limits, into the session's log. */
@@ -177,6 +179,11 @@ export function createSession(options: {
     async diff() {
       const workspace = preparedWorkspace(context)
       return workspace ? readDiff(workspace.git, workspace.workspacePath, workspace.base) : null
+    },
+    place() {
+      const { preparation } = record.value
+      if (!preparation?.prepared?.ok) return null
+      return { cwd: preparation.workspacePath, environment: environment(preparation.home) }
     },
     tell(message, reason) {
       // Before its first welcome it has nowhere to say it.

@@ -17,6 +17,8 @@ import { sessionMark } from '../host/processes.ts'
 import { RpcError, rpcCodes } from '../link/peer.ts'
 import type { Session } from './session.ts'
 
+type SessionMethod = Extract<DownMethod, `session.${string}`>
+
 /** A large checkout takes longer to remove than a command may take. */
 const releaseAnswerMs = 2_000
 
@@ -129,9 +131,9 @@ export function createSessions(options: {
       return { released: await Promise.race([gone, delay(releaseAnswerMs, false)]) }
     },
     'session.diff': (params) => sessions.get(check(downMethods['session.diff'].params, params).session)?.diff() ?? null,
-  } satisfies Record<DownMethod, (params: unknown) => unknown>
+  } satisfies Record<SessionMethod, (params: unknown) => unknown>
 
-  const isCommand = (method: string): method is DownMethod => Object.hasOwn(commands, method)
+  const isCommand = (method: string): method is SessionMethod => Object.hasOwn(commands, method)
 
   return {
     hello: () => [...sessions.values()].map((session) => session.hello()),
