@@ -21,6 +21,7 @@ import type { Database } from './database/transaction.ts'
 import { createDeathPoints } from './deathPoints.ts'
 import { cloudAgentFace } from './faces/cloud-agent/routes.ts'
 import { createStream } from './faces/cloud-agent/stream.ts'
+import { createTerminalSocket, terminalPath } from './faces/cloud-agent/terminalSocket.ts'
 import { facadeFace } from './faces/facade/routes.ts'
 import { createFeed, feedPath } from './faces/feed/feed.ts'
 import { identityFace } from './faces/identity/routes.ts'
@@ -61,11 +62,13 @@ import { createSink } from './sessions/executions/sink.ts'
 import { createSandboxOfSession } from './sessions/placement/sandboxes.ts'
 import { createHistoryDoor, hasHistory } from './sessions/pushed/historyDoor.ts'
 import { createRoots } from './sessions/reads/roots.ts'
-import { type CodeHostOf, createCommands } from './sessions/reconciler/commands.ts'
+import { type CodeHostOf, createCommands, webProxyVariables } from './sessions/reconciler/commands.ts'
 import { createSessionReconciler } from './sessions/reconciler/reconcile.ts'
 import { createRecordings } from './sessions/recorded/recordings.ts'
 import { createMessages } from './sessions/transcript/messages.ts'
 import { createLinks } from './supervisors/links.ts'
+import { createChannels } from './terminals/channels.ts'
+import { createTerminals } from './terminals/terminals.ts'
 import { version } from './version.ts'
 import { createWatch } from './watch.ts'
 
@@ -143,6 +146,7 @@ export function createApp(deps: {
   const holdBack = createHoldBack({ redactors, offer: log.offer, holdMs: timers.redactionHoldMs })
   const blobs = createBlobs({ folder: deps.places.checkpointsFolder, ...config.checkpoints })
   const checkpoints = createCheckpoints({ database, blobs })
+  const channels = createChannels({ patienceMs: timers.commandMs })
   const links = deathPoints.links(
     createLinks({
       database,
@@ -152,6 +156,7 @@ export function createApp(deps: {
         worksFor: checkpoints.has,
         otherwise: createCheckpointDoor({ blobs, checkpoints }),
       }),
+      upgrade: channels.admit,
       changed: (sandboxId) =>
         void fleet.linkChanged(sandboxId).catch((error: unknown) => logger.warn({ sandboxId, error }, 'not woken')),
       logger,
@@ -163,7 +168,10 @@ export function createApp(deps: {
     database,
     driver,
     links,
-    workIn: sandboxOf.workIn,
+    async workIn(id) {
+      const work = await sandboxOf.workIn(id)
+      return { ...work, busy: work.busy || terminals.isUsed(id) }
+    },
     report: sandboxOf.report,
     wakeSessions,
     watchingForMs: watch.watchingForMs,
@@ -253,6 +261,15 @@ export function createApp(deps: {
     timers,
   })
 
+  const terminals = createTerminals({
+    ...{ access: sessions.access, links, channels, timers, logger },
+    async environmentOf(sessionId, life) {
+      return webProxyVariables(
+        await issueGatewayToken(database.orm, { sessionId, ...life, secret: config.nextAuthSecret }),
+      )
+    },
+  })
+
   sessions.onDeleted(redactors.forget)
   const stream = createStream({
     sessions,
@@ -261,6 +278,10 @@ export function createApp(deps: {
     standings: identity.standings,
     logger,
     allowedOrigins: config.allowedOrigins,
+  })
+  const terminalSocket = createTerminalSocket({
+    ...{ sessions, terminals, tickets: identity.tickets, standings: identity.standings },
+    ...{ allowedOrigins: config.allowedOrigins, logger },
   })
   const http = new Hono()
   http.route(
@@ -274,12 +295,14 @@ export function createApp(deps: {
   )
   http.get('/stream', answerWithoutUpgrade)
   http.get(feedPath, answerWithoutUpgrade)
+  http.get(terminalPath, answerWithoutUpgrade)
   http.route('/', identityFace({ signIn: identity.signIn, logger }))
   http.route(
     '/',
     cloudAgentFace({
       ...{ sessions, callbacks, identity, log, logger, version },
       budgets: createBudgets({ database }),
+      terminals,
       installation: async () => ({
         agents: (await deps.agents.list()).map(({ name, version }) => ({ name, version })),
         defaultAgent,
@@ -335,8 +358,8 @@ export function createApp(deps: {
       await links.listen(places.serverSocket)
       server = serve({ fetch: http.fetch, hostname: config.host, port: config.port }) as Server
       server.on('upgrade', (request, socket, head) => {
-        const isOfFeed = URL.parse(request.url ?? '', 'http://corral')?.pathname === feedPath
-        const { handleUpgrade } = isOfFeed ? feed : stream
+        const path = URL.parse(request.url ?? '', 'http://corral')?.pathname
+        const { handleUpgrade } = path === feedPath ? feed : path === terminalPath ? terminalSocket : stream
         handleUpgrade(request, socket, head)
       })
       await once(server, 'listening').catch((error: unknown) => {
@@ -359,7 +382,7 @@ export function createApp(deps: {
       server?.close()
       server?.closeIdleConnections()
       facade.close()
-      await Promise.all([stream.close(), feed.close()])
+      await Promise.all([stream.close(), terminalSocket.close(), feed.close()])
       await changes.close()
       await Promise.all([sessionReconciler.close(), fleet.close(), callbacks.close()])
       holdBack.close()

@@ -78,6 +78,9 @@ export const defaultTimers = {
   agentIdleMs: 15 * 60_000,
   sandboxIdleMs: 30 * 60_000,
   sandboxGraceMs: 5_000,
+  /** A terminal ends when nobody has pressed a key for so long, or nobody has looked at it. */
+  terminalIdleMs: 30 * 60_000,
+  terminalUnattendedMs: 5 * 60_000,
   /** How long a stop of the server may take. */
   shutdownMs: 10_000,
 } as const

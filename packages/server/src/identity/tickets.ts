@@ -3,7 +3,13 @@
  * it is no bearer; reading it does not use it up, `consume` does, and gives true to the first who asks.
  */
 import { randomUUID } from 'node:crypto'
-import { type AgentSessionId, agentSessionIdSchema, type SessionId, sessionIdSchema } from '@corral/protocol'
+import {
+  type AgentSessionId,
+  agentSessionIdSchema,
+  ptyIdSchema,
+  type SessionId,
+  sessionIdSchema,
+} from '@corral/protocol'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import type { Database } from '../database/transaction.ts'
@@ -20,9 +26,15 @@ export const credentialSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('token') }),
 ]) satisfies z.ZodType<Credential>
 
-const claimsSchema = z.object({
+/** What a ticket opens: the stream of a session, or one of its terminals. */
+const purposeSchema = z.union([
+  z.object({ purpose: z.literal('stream') }),
+  z.object({ purpose: z.literal('terminal'), ptyId: ptyIdSchema }),
+])
+export type TicketPurpose = z.infer<typeof purposeSchema>
+
+const commonClaimsSchema = z.object({
   type: z.literal('stream_ticket'),
-  purpose: z.literal('stream'),
   userId: z.string(),
   kiloSessionId: agentSessionIdSchema,
   cloudAgentSessionId: sessionIdSchema,
@@ -34,10 +46,10 @@ const claimsSchema = z.object({
   iat: z.number(),
   exp: z.number(),
 })
+const claimsSchema = z.intersection(commonClaimsSchema, purposeSchema)
 export type TicketClaims = z.infer<typeof claimsSchema>
 
-export type TicketSubject = {
-  purpose: 'stream'
+export type TicketSubject = TicketPurpose & {
   userId: string
   kiloSessionId: AgentSessionId
   cloudAgentSessionId: SessionId

@@ -19,6 +19,7 @@ import type {
   OpenSessionInput,
   PreparedPair,
   PrepareSessionInput,
+  SandboxId,
   SendMessageInput,
   SessionCosts,
   SessionDiff,
@@ -156,6 +157,7 @@ export type Sessions = {
     id: SessionId
     agentSessionId: AgentSessionId
     organizationId: string | null
+    sandboxId: SandboxId | null
     lastSeq: number
     logId: string
   }>

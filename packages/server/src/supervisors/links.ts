@@ -56,6 +56,13 @@ export function createLinks(options: {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void>
+  /** Answers an upgrade on another path than the link's, which came with the token of this boot; false: it does not. */
+  upgrade?(
+    from: { sandboxId: SandboxId; bootId: string },
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): boolean
   logger: Logger
 }): Links {
   const { database, offer, changed, logger } = options
@@ -119,8 +126,9 @@ export function createLinks(options: {
 
   async function admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())
-    const caller = request.url === '/link' ? await callerOf(request, linked) : null
-    if (!caller) return refuse(socket, 401)
+    const caller = await callerOf(request, linked)
+    if (caller && request.url !== '/link' && options.upgrade?.(caller, request, socket, head)) return
+    if (!caller || request.url !== '/link') return refuse(socket, 401)
     const { sandboxId, bootId } = caller
     const own = dialed.get(sandboxId) ?? new Set()
     if (own.size >= linksOfSandbox) return refuse(socket, 503)

@@ -15,6 +15,7 @@ import { createFeed, feedPath } from '../faces/feed/feed.ts'
 import { testRecordings } from '../faces/ingest/testRecordings.ts'
 import { internalApiSecret, quietLogger } from '../identity/testIdentity.ts'
 import { failHead } from '../sessions/executions/sink.ts'
+import { terminalsWithoutSandboxes } from './terminals.ts'
 
 export type TestCloudAgent = Awaited<ReturnType<typeof testCloudAgent>>
 
@@ -24,6 +25,7 @@ export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const face = cloudAgentFace({
     budgets: createBudgets({ database }),
     installation: testInstallation,
+    terminals: terminalsWithoutSandboxes(sessions),
     sessions,
     callbacks,
     identity,

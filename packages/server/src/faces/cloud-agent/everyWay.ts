@@ -9,7 +9,9 @@ import {
   type ExecutionId,
   newAgentSessionId,
   newExecutionId,
+  newPtyId,
   newSessionId,
+  type PtyId,
   type RefusalReason,
   type Scope,
   type SessionId,
@@ -24,6 +26,7 @@ export type Names = {
   questionId: string
   permissionId: string
   deliveryId: DeliveryId
+  ptyId: PtyId
   organizationId: string
 }
 
@@ -33,6 +36,7 @@ export const noParts = (): Omit<Names, 'sessionId' | 'kiloSessionId' | 'organiza
   questionId: `que_${crypto.randomUUID()}`,
   permissionId: `per_${crypto.randomUUID()}`,
   deliveryId: `dlv_${newExecutionId().slice('exec_'.length)}`,
+  ptyId: newPtyId(),
 })
 
 /** `secret`: no user calls, but somebody who knows one. */
@@ -122,6 +126,15 @@ export const procedures: Record<string, Row> = {
   rotateCallbackKey: { ...administered, input: ofOrganization },
   getNetworkLog: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   getTiming: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
+
+  createTerminal: { ...write, input: session },
+  resizeTerminal: {
+    ...write,
+    within: 'terminal_not_found',
+    input: ({ sessionId, ptyId }) => ({ sessionId, ptyId, cols: 80, rows: 24 }),
+  },
+  closeTerminal: { ...write, input: ({ sessionId, ptyId }) => ({ sessionId, ptyId }) },
+  listTerminals: { ...read, input: session },
 
   initiateSessionStream: {
     demands: 'sessions:write',

@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises'
 import { newExecutionId, newSessionId } from '@corral/protocol'
 import { afterAll, describe, expect, test } from 'vitest'
 import { internalApiSecret, signedToken } from '../../identity/testIdentity.ts'
-import { laterProcedures } from './laterProcedures.ts'
 import { type Answer, bearer, expectRefusal, preparation, testFace } from './testFace.ts'
 
 const face = await testFace()
@@ -74,11 +73,6 @@ describe('who may call', () => {
 })
 
 describe('names', () => {
-  test.each([...laterProcedures])('%s is of a later version', async (name) => {
-    expectRefusal(await face.mutate(name, {}, internal), 'not_implemented')
-    expectRefusal(await face.query(name, {}, internal), 'not_implemented')
-  })
-
   test.each(['noSuchProcedure', 'toString', '__proto__', 'sessions.get'])('%s is unknown', async (name) => {
     expectRefusal(await face.mutate(name, {}, internal), 'procedure_not_found')
   })
@@ -236,14 +230,13 @@ describe('requests', () => {
 
   test('each call of a batch has its own answer', async () => {
     const answer = await face.request(
-      `/trpc/health,getSession,createTerminal,nothing?batch=1&input=${encodeURIComponent('{"1":{}}')}`,
+      `/trpc/health,getSession,nothing?batch=1&input=${encodeURIComponent('{"1":{}}')}`,
       { headers: bearer(operator.apiKey) },
     )
     expect(answer.status).toBe(207)
     expect(answer.json).toMatchObject([
       { result: { data: { status: 'ok' } } },
       { error: { data: { reason: 'invalid_input', path: 'getSession' } } },
-      { error: { data: { reason: 'not_implemented', path: 'createTerminal' } } },
       { error: { data: { reason: 'procedure_not_found', path: 'nothing' } } },
     ])
   })

@@ -8,14 +8,13 @@ import { TRPCError } from '@trpc/server'
 import type { Logger } from 'pino'
 import { ZodError, type z } from 'zod'
 import { isConnectionError } from '../../database/connect.ts'
-import { laterProcedures } from './laterProcedures.ts'
 
 export function refusalOf(error: unknown, context: { logger: Logger; path: string | undefined }): CorralError {
   const { logger, path } = context
   const cause = error instanceof TRPCError ? (error.cause ?? error) : error
   if (cause instanceof CorralError) return cause
   if (error instanceof TRPCError) {
-    const refusal = protocolRefusal(error, path)
+    const refusal = protocolRefusal(error)
     if (refusal !== null) return refusal
   }
   if (isConnectionError(cause)) {
@@ -28,10 +27,10 @@ export function refusalOf(error: unknown, context: { logger: Logger; path: strin
 }
 
 /** What tRPC itself refuses: inputs that fail their schema, unknown names, requests that are no tRPC calls. */
-function protocolRefusal(error: TRPCError, path: string | undefined): CorralError | null {
+function protocolRefusal(error: TRPCError): CorralError | null {
   switch (error.code) {
     case 'NOT_FOUND':
-      return new CorralError(laterProcedures.has(path ?? '') ? 'not_implemented' : 'procedure_not_found')
+      return new CorralError('procedure_not_found')
     case 'BAD_REQUEST':
     case 'PARSE_ERROR':
       if (error.cause instanceof ZodError) return inputRefusal(error.cause)

@@ -208,13 +208,21 @@ const rows: [RefusalReason, number, string, () => Promise<Answer>][] = [
       return answer
     },
   ],
-  ['not_implemented', 501, 'NOT_IMPLEMENTED', async () => face.mutate('createTerminal', await begun(), user)],
+  ['sandbox_not_running', 412, 'PRECONDITION_FAILED', async () => face.mutate('createTerminal', await begun(), user)],
+  [
+    'terminal_not_found',
+    404,
+    'NOT_FOUND',
+    async () => face.mutate('resizeTerminal', { ...(await begun()), ptyId: 'none', cols: 80, rows: 24 }, user),
+  ],
   ['unavailable', 503, 'SERVICE_UNAVAILABLE', () => withoutDatabase((away) => away.mutate('start', preparation, user))],
 ]
 
 /** Rows of sessions that are pushed (`faces/ingest/`), users, organizations and keys (`faces/identity/`), and of names that are no procedure. */
 const elsewhere: RefusalReason[] = [
   ...(['invalid_session_id', 'session_moved_to_cloud', 'too_many_pushes'] as const),
+  // What a sandbox refuses (`terminals/`).
+  ...(['too_many_terminals', 'not_implemented'] as const),
   ...(['insufficient_scope', 'role_required', 'operator_required', 'user_not_found', 'member_not_found'] as const),
   ...(['key_not_found', 'already_exists', 'last_owner', 'procedure_not_found'] as const),
 ]

@@ -43,6 +43,7 @@ import { type StreamDependencies, streamExecution } from './executionStream.ts'
 import { withClientId } from './idempotencyKey.ts'
 import { type OverviewProcedures, overviewProcedures } from './overviewProcedures.ts'
 import { createProcedures } from './procedures.ts'
+import { type TerminalProcedures, terminalProcedures } from './terminalProcedures.ts'
 
 export type Health = { status: 'ok'; timestamp: number; version: string }
 export type AppRouter = ReturnType<typeof createRouter>
@@ -53,6 +54,7 @@ export function createRouter(options: {
   identity: Pick<Identity, 'administration' | 'standings'>
   log: StreamDependencies['log']
   budgets: Budgets
+  terminals: TerminalProcedures
   installation: OverviewProcedures['installation']
   health: () => Health
   logger: Logger
@@ -173,6 +175,7 @@ export function createRouter(options: {
     ...identityProcedures(kinds, identity.administration, sessions),
     ...overviewProcedures(kinds, options),
     ...callbackProcedures(kinds, options),
+    ...terminalProcedures(kinds, options.terminals),
     getNetworkLog: reads
       .input(getNetworkLogInput)
       .query(({ ctx, input }) => sessions.networkLog(ctx.caller, namedSession(input), input)),

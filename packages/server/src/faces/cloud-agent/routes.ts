@@ -10,6 +10,7 @@ import type { Budgets } from '../../credits/budgets.ts'
 import { authorize, type Demand } from '../../identity/authorize.ts'
 import type { Authenticated } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
+import type { TicketPurpose } from '../../identity/tickets.ts'
 import type { Log } from '../../log/log.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { addressOf, jsonBody, limitedBody, readJson } from './border.ts'
@@ -20,6 +21,7 @@ import type { OverviewProcedures } from './overviewProcedures.ts'
 import { referenceRoutes } from './reference/routes.ts'
 import { parseInput, refusalOf } from './refusal.ts'
 import { createRouter, type Health } from './router.ts'
+import type { TerminalProcedures } from './terminalProcedures.ts'
 import { problem } from './wire.ts'
 
 export function cloudAgentFace(options: {
@@ -27,6 +29,7 @@ export function cloudAgentFace(options: {
   callbacks: CallbackProcedures['callbacks']
   budgets: Budgets
   installation: OverviewProcedures['installation']
+  terminals: TerminalProcedures
   identity: Identity
   /** For envelopes of `encryptedSecrets`. */
   secretsKey: { publicKey: string; keyId: string }
@@ -34,14 +37,14 @@ export function cloudAgentFace(options: {
   log: Pick<Log, 'follow' | 'replay' | 'lastSeq'>
   version: string
 }): Hono {
-  const { sessions, callbacks, budgets, installation, identity, log, logger, version } = options
+  const { sessions, callbacks, budgets, installation, terminals, identity, log, logger, version } = options
   const health = (): Health => ({ status: 'ok', timestamp: Date.now(), version })
   const app = new Hono()
 
   app.onError((error, c) => problem(refusalOf(error, { logger, path: c.req.path })))
 
   app.get('/health', (c) => c.json(health()))
-  const router = createRouter({ sessions, callbacks, budgets, installation, identity, log, health, logger })
+  const router = createRouter({ sessions, callbacks, budgets, installation, terminals, identity, log, health, logger })
   app.route('/', trpcEndpoint({ router, identity, sessions, logger }))
 
   app.route('/', referenceRoutes({ router, version }))
@@ -56,13 +59,16 @@ export function cloudAgentFace(options: {
     const body = withClientId(parseInput(restPrepareInput, await readJson(c)), idempotencyKey)
     const { organizationId, kilocodeOrganizationId = organizationId, ...input } = body
     const pair = await sessions.prepare(caller, { ...input, kilocodeOrganizationId })
-    return c.json({ ...pair, ...(await issueTicket(caller, pair.cloudAgentSessionId)) })
+    return c.json({ ...pair, ...(await issueTicket(caller, pair.cloudAgentSessionId, { purpose: 'stream' })) })
   })
 
   app.post('/api/cloud-agent/sessions/stream-ticket', async (c) => {
     const caller = await callerOf(c, { scope: 'sessions:read' })
-    const { cloudAgentSessionId, organizationId } = parseInput(streamTicketInput, await readJson(c))
-    return c.json(await issueTicket(caller, cloudAgentSessionId, organizationId))
+    const { cloudAgentSessionId, organizationId, ptyId } = parseInput(streamTicketInput, await readJson(c))
+    // Who looks at a terminal also types.
+    if (ptyId) authorize(caller, { scope: 'sessions:write' })
+    const purpose: TicketPurpose = ptyId ? { purpose: 'terminal', ptyId } : { purpose: 'stream' }
+    return c.json(await issueTicket(caller, cloudAgentSessionId, purpose, organizationId))
   })
 
   app.get('/api/cloud-agent/secrets-public-key', async (c) => {
@@ -78,13 +84,13 @@ export function cloudAgentFace(options: {
   }
 
   /** An organization that is given must be the session's. */
-  async function issueTicket(caller: Authenticated, id: SessionId, organizationId?: string) {
+  async function issueTicket(caller: Authenticated, id: SessionId, purpose: TicketPurpose, organizationId?: string) {
     const session = await sessions.access(caller, id)
     if (organizationId !== undefined && organizationId !== session.organizationId) {
       throw new CorralError('session_not_found')
     }
     return identity.tickets.issue({
-      purpose: 'stream',
+      ...purpose,
       userId: caller.userId,
       kiloSessionId: session.agentSessionId,
       cloudAgentSessionId: session.id,

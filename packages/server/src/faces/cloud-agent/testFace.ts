@@ -21,6 +21,7 @@ import { createSessions } from '../../sessions/create.ts'
 import { createSink } from '../../sessions/executions/sink.ts'
 import { createLinks } from '../../supervisors/links.ts'
 import { testCallbacks } from '../../testing/callbacks.ts'
+import { terminalsWithoutSandboxes } from '../../testing/terminals.ts'
 import { identityFace } from '../identity/routes.ts'
 import { testRecordings } from '../ingest/testRecordings.ts'
 import { createRouter } from './router.ts'
@@ -105,10 +106,12 @@ export async function serveFace(options: {
     timers: defaultTimers,
   })
   const budgets = createBudgets({ database })
+  const terminals = terminalsWithoutSandboxes(sessions)
   const app = cloudAgentFace({
     sessions,
     callbacks,
     budgets,
+    terminals,
     installation: testInstallation,
     identity,
     log,
@@ -124,6 +127,7 @@ export async function serveFace(options: {
     log,
     callbacks,
     budgets,
+    terminals,
     installation: testInstallation,
     health: () => ({ status: 'ok', timestamp: 0, version: '' }),
     logger,

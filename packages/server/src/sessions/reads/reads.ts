@@ -166,6 +166,7 @@ export function createReads(deps: {
         id,
         agentSessionId: row.agentSessionId,
         organizationId: row.organizationId,
+        sandboxId: row.sandboxId,
         lastSeq: head?.lastSeq ?? 0,
         logId: row.logId,
       }

@@ -188,7 +188,7 @@ export function createCommands(deps: {
 }
 
 /** How programs find the web proxy; who they are is told by the user part. */
-function webProxyVariables(token: string): Record<string, string> {
+export function webProxyVariables(token: string): Record<string, string> {
   const proxy = `http://${token}:@${inside.webProxy}`
   const variables = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NO_PROXY: 'localhost,127.0.0.1,::1' }
   // Some programs know the one, some the other.

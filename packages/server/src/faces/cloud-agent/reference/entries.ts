@@ -192,6 +192,26 @@ export const entries: { readonly [N in Name]?: Entry } = {
     answers: '{keys: [{keyId, secret, createdAt, expiresAt?}]}',
     refusals: ['organization_not_found', 'role_required'],
   },
+  createTerminal: {
+    does: 'Opens a terminal in the workspace of a session whose sandbox runs: 80 by 24 where cols and rows do not say. A ticket for it opens the WebSocket /terminal.',
+    answers: '{ptyId, cols, rows}',
+    refusals: ['session_not_found', 'sandbox_not_running', 'too_many_terminals', 'not_implemented'],
+  },
+  resizeTerminal: {
+    does: 'Gives a terminal another size.',
+    answers: success,
+    refusals: ['session_not_found', 'terminal_not_found'],
+  },
+  closeTerminal: {
+    does: 'Ends a terminal and all that runs in it. A success, too, where there is none.',
+    answers: success,
+    refusals: ['session_not_found'],
+  },
+  listTerminals: {
+    does: 'The terminals of a session.',
+    answers: '{terminals: [{ptyId, cols, rows, attached}]}',
+    refusals: ['session_not_found'],
+  },
   initiateSessionStream: {
     does: 'Deprecated: start, and a stream of its execution.',
     answers: stream,

@@ -62,7 +62,7 @@ export function openApiDocument(version: string) {
       },
       '/api/cloud-agent/sessions/stream-ticket': {
         post: operation({
-          summary: 'A ticket for the stream of a session: it works once, within a minute.',
+          summary: 'A ticket for the stream of a session, or for one of its terminals: it works once, within a minute.',
           body: streamTicketInput,
           answer: object(ticket),
           refusals: ['session_not_found'],
