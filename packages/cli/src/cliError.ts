@@ -29,6 +29,8 @@ const remedies: Record<string, string> = {
   already_answered: 'nothing; somebody else was first',
   no_longer_open: 'nothing; what asked for it has gone on or has ended',
   delivery_not_found: 'list the callbacks of the session with "corral callbacks list <id>"',
+  terminal_not_found: 'open a new one with "corral terminal <id>"',
+  sandbox_not_running: 'send the session a message with "corral send <id>", or try again in a moment',
   queue_full: 'wait until a queued message has begun, or stop the session with "corral stop <id>"',
   not_initiated: 'start the session first',
   unavailable: 'try again in a moment; "corral doctor" says what is missing',

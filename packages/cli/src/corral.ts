@@ -10,6 +10,7 @@ import { addGithubCommands } from './commands/github.ts'
 import { addIdentityCommands } from './commands/identity.ts'
 import { addServerCommands } from './commands/server.ts'
 import { addSessionCommands } from './commands/sessions.ts'
+import { addTerminalCommand } from './commands/terminal.ts'
 
 /** Sets the exit code of the process: 0 when it went well. */
 export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
@@ -20,6 +21,7 @@ export async function corral(env: NodeJS.ProcessEnv): Promise<void> {
   addServerCommands(program, env)
   addAgentCommands(program, env)
   addSessionCommands(program, env)
+  addTerminalCommand(program, env)
   addAskCommands(program, env)
   addCallbackCommands(program, env)
   addIdentityCommands(program, env)

@@ -59,3 +59,13 @@ export function callError(error: unknown, url: string): unknown {
   const { reason, sentence, ...rest } = refusal.data
   return new CorralCallError(reason, sentence, { ...rest, cause: error })
 }
+
+/** Null when there is no answer now; throws what asking again will not mend. */
+export async function answered<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer
+  } catch (error) {
+    if (!(error instanceof CorralCallError) || error.isFinal) throw error
+    return null
+  }
+}

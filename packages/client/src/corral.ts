@@ -2,7 +2,7 @@
  * The entrance of the SDK: typed procedures, a stream that resumes, and a transcript that stays current. Runs in Node
  * and in browsers; what a call refuses is thrown as a `CorralCallError`.
  */
-import type { AgentSessionId, SessionExport, SessionId } from '@corral/protocol'
+import type { AgentSessionId, PtyId, SessionExport, SessionId, TerminalSize } from '@corral/protocol'
 import type { Transcript } from '@corral/transcript'
 import { z } from 'zod'
 import { type Calls, createCalls, fetchJson } from './calls.ts'
@@ -18,6 +18,8 @@ import { liveTranscript } from './liveTranscript.ts'
 import { type LiveSessions, liveSessions } from './sessions/liveSessions.ts'
 import { createSessionsSource } from './sessions/source.ts'
 import { createSignIn, type SignIn } from './signIn.ts'
+import { createTerminalDoor } from './terminal/door.ts'
+import { type CorralTerminal, createTerminal } from './terminal/terminal.ts'
 
 export type Corral = {
   /** The address that was given, without a trailing slash. */
@@ -43,12 +45,15 @@ export type Corral = {
   conversation(sessionId: SessionId, options?: ConversationOptions): Conversation
   /** The user's sessions, or these (at most 100), kept current while somebody listens. */
   sessions(sessionIds?: readonly AgentSessionId[]): LiveSessions
+  /** A new terminal in the session's sandbox, or, with `ptyId`, one that is there. Needs the scope `sessions:write`. */
+  terminal(sessionId: SessionId, options?: OpenTerminal): Promise<CorralTerminal>
   /** OpenCode's own form of an exported session, which `opencode import` reads. */
   exportSession(sessionId: SessionId): Promise<SessionExport>
   /** What `encryptSecret` needs; `keyId` tells one key of the server from another. */
   secretsPublicKey(): Promise<SecretsPublicKey>
 }
 export type SecretsPublicKey = { publicKey: string; keyId: string }
+export type OpenTerminal = { size?: TerminalSize } | { ptyId: PtyId }
 
 const member = z.record(z.string(), z.unknown())
 const exportSchema: z.ZodType<SessionExport> = z.object({
@@ -95,6 +100,13 @@ export function createCorral(options: { url: string; apiKey?: string; internalKe
       return createConversation(source, conversationOptions)
     },
     sessions: (sessionIds) => liveSessions(createSessionsSource({ url, headers }, sessionIds)),
+    async terminal(cloudAgentSessionId, terminalOptions = {}) {
+      const ptyId =
+        'ptyId' in terminalOptions
+          ? terminalOptions.ptyId
+          : (await call.createTerminal.mutate({ cloudAgentSessionId, ...terminalOptions.size })).ptyId
+      return createTerminal(ptyId, createTerminalDoor({ url, headers, call }, cloudAgentSessionId, ptyId))
+    },
     exportSession: (sessionId) => fetchJson(`${url}/api/session/${sessionId}/export`, { headers }, exportSchema),
     secretsPublicKey: () => fetchJson(`${url}/api/cloud-agent/secrets-public-key`, { headers }, secretsKeySchema),
   }

@@ -10,7 +10,7 @@ import {
   type StreamFrame,
   streamEventTypes,
 } from '@corral/protocol'
-import { CorralCallError } from './callError.ts'
+import { answered, CorralCallError } from './callError.ts'
 import { type Connection, connect } from './connection.ts'
 import type { Door } from './door.ts'
 import { pause } from './pause.ts'
@@ -147,16 +147,6 @@ async function open(
   url.searchParams.set('batch', 'true')
   // As a subprotocol the ticket is in no address, and so in nobody's log.
   return connect(url, ['corral.v1', `corral.ticket.${ticket}`], opening, (text): StreamFrame[] => JSON.parse(text))
-}
-
-/** Null when there is no answer now; throws what asking again will not mend. */
-async function answered<T>(answer: Promise<T>): Promise<T | null> {
-  try {
-    return await answer
-  } catch (error) {
-    if (!(error instanceof CorralCallError) || error.isFinal) throw error
-    return null
-  }
 }
 
 function checkOptions({ from = 0, eventTypes }: FollowOptions): void {
