@@ -1,0 +1,116 @@
+/**
+ * A terminal from a program and from a real browser into a real sandbox: bytes both ways, across a lost server; on the
+ * page, what programs write is text and nothing else, and the content security policy stays as strict as it is.
+ */
+import { join } from 'node:path'
+import type { CorralTerminal, TerminalItem } from '@corral/client'
+import type { SessionId } from '@corral/protocol'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addPerson, noBrowser, password, startBrowser, startInstallationWithPage } from '../harness/browser.ts'
+import { eventually } from '../harness/eventually.ts'
+import type { Installation } from '../harness/installation.ts'
+import { makeRepository } from '../harness/repositories.ts'
+
+const startMs = 90_000
+
+let corral: Installation
+let repository: string
+beforeAll(async () => {
+  corral = await startInstallationWithPage()
+  repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+}, startMs)
+afterAll(() => corral?.end())
+
+const preparation = () => ({ prompt: 'Say hello', mode: 'code', model: 'scripted/demo', gitUrl: repository }) as const
+
+/** Reads on its own, and keeps what came. */
+function read(terminal: CorralTerminal) {
+  const items: TerminalItem[] = []
+  let text = ''
+  async function all(): Promise<void> {
+    for await (const item of terminal.output()) {
+      items.push(item)
+      if (item.kind === 'attached') text = ''
+      if (item.kind === 'output') text += Buffer.from(item.bytes).toString()
+    }
+  }
+  const over = all()
+  const until = (wanted: RegExp) => eventually(`${wanted}`, 20_000, () => (wanted.test(text) ? true : null))
+  return { items, over, until }
+}
+
+test('a program has one in the session’s workspace, also after the server was killed', async () => {
+  const { cloudAgentSessionId } = await corral.backEnd.call.prepareSession.mutate(preparation())
+  const terminal = await eventually('a workspace that is ready', startMs, () =>
+    corral.corral.terminal(cloudAgentSessionId, { size: { cols: 100, rows: 30 } }).catch(() => null),
+  )
+  const { items, over, until } = read(terminal)
+  await until(/\$ /)
+  terminal.write('cat README.md; stty size\n')
+  await until(/An app\.\s+30 100/)
+  terminal.write('git ls-remote --heads origin | wc -l; echo "$?-done"\n')
+  await until(/1\s+0-done/)
+  await corral.kill()
+  await corral.start()
+  await eventually('a terminal that takes words again', 30_000, () => (terminal.write('') ? true : null))
+  terminal.write('exit 3\n')
+  await over
+  expect(items.at(-1)).toEqual({ kind: 'ended', reason: 'exited', exitCode: 3 })
+  expect(items.filter(({ kind }) => kind === 'attached').length).toBeGreaterThan(1)
+}, 180_000)
+
+describe.skipIf(noBrowser)('on the page', () => {
+  test('it is typed into, and nothing that programs write leaves the screen', async () => {
+    const person = await addPerson(corral, 'Ada')
+    await using browser = await startBrowser(corral.url)
+    await using open = await browser.open({ as: { email: person.email, password } })
+    const { page, context } = open
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+    const started = await context.request.post('/trpc/start', { data: preparation(), headers: { origin: corral.url } })
+    const id: SessionId = (await started.json()).result.data.cloudAgentSessionId
+    await eventually('a sandbox that runs', startMs, async () => {
+      const { result } = await (
+        await context.request.get(`/trpc/getSession?input=${encodeURIComponent(JSON.stringify({ sessionId: id }))}`)
+      ).json()
+      return result?.data?.workspace?.state === 'ready' ? true : null
+    })
+
+    await page.goto(`/cloud/terminal?sessionId=${id}`)
+    await page.getByRole('button', { name: 'Open a terminal' }).click()
+    const rows = page.locator('.xterm-rows')
+    await rows.getByText('$').first().waitFor()
+    await page.keyboard.type('echo "answer: $((6 * 7))"')
+    await page.keyboard.press('Enter')
+    await rows.getByText('answer: 42').waitFor()
+
+    // A link of another scheme, the clipboard, the title, a color: only the color is to be seen.
+    await page.evaluate(() => navigator.clipboard.writeText('mine'))
+    const escapes = [
+      String.raw`\033]8;;javascript:alert(1)\033\\link\033]8;;\033\\`,
+      String.raw`\033]52;c;c3RvbGVu\007`,
+      String.raw`\033]0;stolen\007`,
+      String.raw`\033[38;2;1;200;3mgreen\033[0m`,
+    ]
+    await page.keyboard.type(`clear; printf '${escapes.join('')} shown\\n'`)
+    await page.keyboard.press('Enter')
+    const green = rows.locator('span', { hasText: /^green$/ }).first()
+    await green.waitFor()
+    expect(await green.evaluate((element) => getComputedStyle(element).color)).toBe('rgb(1, 200, 3)')
+    await rows.getByText('link').first().click()
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('mine')
+    expect(await page.title()).not.toContain('stolen')
+    expect(context.pages()).toHaveLength(1)
+
+    // The keyboard gets in and out again, and a screen reader has the text.
+    await page.keyboard.press('Shift+Escape')
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe('End')
+    await page.getByLabel('Screen reader').check()
+    await page.locator('.xterm-accessibility').getByText('green').first().waitFor({ state: 'attached' })
+
+    // It is found again, and ended.
+    await page.reload()
+    await rows.getByText('shown').first().waitFor()
+    await page.getByRole('button', { name: 'End' }).click()
+    await page.getByText('The terminal was closed.').waitFor()
+  }, 180_000)
+})
