@@ -1,7 +1,8 @@
 /**
- * How the tests run. Four projects: `unit` (pure, and everything that needs no database), `server` (on a real
+ * How the tests run. Five projects: `unit` (pure, and everything that needs no database), `server` (on a real
  * PostgreSQL; the client, too, since its tests have the real server), `e2e` (from outside; one file at a time and after
- * the others, because each starts agents of its own), and `kills` (the same, while everything is killed in turn).
+ * the others, because each starts agents of its own), `long` (the same, for what few sessions meet: crowds, bombs, lost and
+ * shared sandboxes), and `kills` (the same, while everything is killed in turn). The last two are no part of `npm test`.
  */
 import { defineConfig } from 'vitest/config'
 import { tallyReporter } from './scripts/test/tally.ts'
@@ -41,7 +42,18 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
-          exclude: ['e2e/kills/**'],
+          exclude: ['e2e/{long,kills}/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'long',
+          include: ['e2e/long/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

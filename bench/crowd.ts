@@ -3,7 +3,7 @@
  * that one takes. Invariant: each member has become ready, or the figures are not worth anything and it throws.
  */
 import { startInstallation } from '../e2e/harness/installation.ts'
-import { type Member, memoryOfSandboxes, remainsOf, startCrowd } from '../e2e/limits/crowd.ts'
+import { type Member, memoryOfSandboxes, remainsOf, startCrowd } from '../e2e/long/crowd.ts'
 import type { Benchmark, Row } from './benchmark.ts'
 
 const alone = 5

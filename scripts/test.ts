@@ -27,9 +27,10 @@ const parts: Record<string, () => Tally> = {
   lint: () => runNpm('lint'),
   tests: () => runTests(['unit', 'server', 'e2e']),
   user: runTestsAsOrdinaryUser,
+  long: () => runTests(['long']),
   kills: () => runTests(['kills']),
 }
-/** What takes longest has a command of its own: everything is killed in turn, some fifty times. */
+/** What takes longest has commands of its own. */
 const usual = ['types', 'lint', 'tests', 'user']
 
 const given = process.argv.slice(2)

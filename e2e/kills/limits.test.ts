@@ -1,4 +1,4 @@
 /** The same bombs where nobody but the supervisor stands for memory: without control groups. */
-import { bombs } from '../limits/bombs.ts'
+import { bombs } from '../long/bombs.ts'
 
 bombs({ cgroups: false })

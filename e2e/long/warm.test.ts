@@ -4,11 +4,11 @@
  */
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually } from './harness/eventually.ts'
-import { type Installation, startInstallation } from './harness/installation.ts'
-import { makeRepository } from './harness/repositories.ts'
-import { gate, play, say } from './harness/script.ts'
-import { bootMs, type Conversation, joinConversation } from './kills/conversation.ts'
+import { eventually } from '../harness/eventually.ts'
+import { type Installation, startInstallation } from '../harness/installation.ts'
+import { makeRepository } from '../harness/repositories.ts'
+import { gate, play, say } from '../harness/script.ts'
+import { bootMs, type Conversation, joinConversation } from '../kills/conversation.ts'
 
 let corral: Installation
 let conversation: Conversation

@@ -1,7 +1,7 @@
 /** Many sandboxes that are started at once get their turns, all of them are there in the end, and then none is left. */
 import { expect, test } from 'vitest'
-import { startInstallation } from './harness/installation.ts'
-import { remainsOf, startCrowd } from './limits/crowd.ts'
+import { startInstallation } from '../harness/installation.ts'
+import { remainsOf, startCrowd } from './crowd.ts'
 
 test('eight at once are all there, and nothing of them is left', async () => {
   const corral = await startInstallation()

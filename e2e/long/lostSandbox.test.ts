@@ -5,10 +5,10 @@
 import { glob, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually } from './harness/eventually.ts'
-import { type Installation, startInstallation } from './harness/installation.ts'
-import { bash, play, say, write } from './harness/script.ts'
-import { type Begun, callsOf, startConversation } from './kills/conversation.ts'
+import { eventually } from '../harness/eventually.ts'
+import { type Installation, startInstallation } from '../harness/installation.ts'
+import { bash, play, say, write } from '../harness/script.ts'
+import { type Begun, callsOf, startConversation } from '../kills/conversation.ts'
 
 let corral: Installation
 let conversation: Begun
