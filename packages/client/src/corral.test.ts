@@ -27,6 +27,21 @@ async function portOf(listening: Pick<Server, 'address'>): Promise<number> {
   return address.port
 }
 
+test('a session is named, shared and deleted by either of its ids', async () => {
+  const id = await server.addSession()
+  const { kiloSessionId } = await corral.call.getSession.query({ cloudAgentSessionId: id })
+  await corral.rename(kiloSessionId, 'Chosen')
+  expect((await corral.call.getSession.query({ cloudAgentSessionId: id })).title).toBe('Chosen')
+  const { url } = await corral.share(id)
+  expect(await corral.share(kiloSessionId)).toEqual({ url })
+  const read = () => fetch(`${url}/metadata`).then(({ status }) => status)
+  expect(await read()).toBe(200)
+  await corral.unshare(id)
+  expect(await read()).toBe(404)
+  await corral.remove(id)
+  await expect(corral.rename(id, 'Late')).rejects.toMatchObject({ reason: 'session_not_found' })
+})
+
 describe('a call', () => {
   test('has the types of the server, and answers', async () => {
     const id = await server.addSession()

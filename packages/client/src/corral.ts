@@ -15,13 +15,14 @@ import {
 import { createDoor } from './door.ts'
 import { type FollowOptions, follow, type StreamItem } from './follow.ts'
 import { liveTranscript } from './liveTranscript.ts'
+import { createSessionRoutes, type SessionRoutes } from './sessionRoutes.ts'
 import { type LiveSessions, liveSessions } from './sessions/liveSessions.ts'
 import { createSessionsSource } from './sessions/source.ts'
 import { createSignIn, type SignIn } from './signIn.ts'
 import { createTerminalDoor } from './terminal/door.ts'
 import { type CorralTerminal, createTerminal } from './terminal/terminal.ts'
 
-export type Corral = {
+export type Corral = SessionRoutes & {
   /** The address that was given, without a trailing slash. */
   url: string
   /** For pages of the server itself. */
@@ -80,6 +81,7 @@ export function createCorral(options: { url: string; apiKey?: string; internalKe
     url,
     signIn: createSignIn(url),
     call,
+    ...createSessionRoutes({ url, headers }),
     async *stream(sessionId, followOptions = {}) {
       for await (const batch of follow(doorOf(sessionId), followOptions)) {
         if (batch.kind !== 'events') yield batch

@@ -226,7 +226,7 @@ async function prepared(tx: Tx, id: SessionId, data: Prepared) {
       .from(session)
       .innerJoin(sandbox, eq(sandbox.id, session.sandboxId))
       .where(eq(session.id, id))
-    await tx.orm
+    const made = await tx.orm
       .update(workspace)
       .set({
         state: 'ready',
@@ -238,6 +238,13 @@ async function prepared(tx: Tx, id: SessionId, data: Prepared) {
         baseCommit: sql`coalesce(${workspace.baseCommit}, ${data.baseCommit})`,
       })
       .where(current)
+      .returning({ id: workspace.sessionId })
+    if (made.length > 0) {
+      await tx.orm
+        .update(session)
+        .set({ gitBranch: data.branch })
+        .where(and(eq(session.id, id), sql`${session.gitBranch} is distinct from ${data.branch}`))
+    }
     return { events: [], wakes: true }
   }
   const failed = await tx.orm
