@@ -24,6 +24,8 @@ export type Picture = {
   /** The conversations that were read; nothing is kept of others. */
   reach: ReadonlyMap<string, Reach>
   transcript: Transcript
+  /** As the agent has named it since; null when it has not. */
+  title: string | null
   /** What is told of executions; `turnsOf` makes turns of it. */
   events: readonly LogEvent[]
   asks: ReadonlyMap<string, ConversationAsk>
@@ -35,6 +37,7 @@ export function opened(page: TranscriptPage, asks: readonly AskView[]): Picture 
     logId: page.logId,
     reach: new Map([[page.agentSessionId, { before: page.before }]]),
     transcript: transcriptOf(page),
+    title: null,
     events: page.events.map(logEventOf),
     asks: new Map(asks.map((ask) => [ask.id, knownAsk(ask)])),
   }
@@ -54,6 +57,7 @@ export function withEvents(picture: Picture, envelopes: readonly Envelope[]): Pi
     ...picture,
     transcript: { ...transcript, seq: last.seq },
     events: turnEvents.length === 0 ? picture.events : [...picture.events, ...turnEvents],
+    title: fresh.reduce((title, event) => titleIn(event, picture.root) ?? title, picture.title),
     asks: fresh.reduce((asks, event) => (askKindOf(event) ? withAskEvent(asks, event) : asks), picture.asks),
   }
 }
@@ -107,7 +111,11 @@ const isTurnEvent = (type: string) => turnTypes.has(type)
 
 type Kilocode = {
   type: string
-  properties: { sessionID?: string; info?: { sessionID?: string }; part?: { sessionID?: string } }
+  properties: {
+    sessionID?: string
+    info?: { sessionID?: string; id?: string; title?: unknown }
+    part?: { sessionID?: string }
+  }
 }
 const isKilocode = (data: unknown): data is Kilocode =>
   typeof data === 'object' && data !== null && 'type' in data && 'properties' in data
@@ -118,6 +126,12 @@ function isOf({ type, data }: LogEvent, reach: ReadonlyMap<string, Reach>): bool
   const { sessionID, info, part } = data.properties
   const whose = info?.sessionID ?? part?.sessionID ?? sessionID
   return whose !== undefined && reach.has(whose)
+}
+
+function titleIn({ type, data }: LogEvent, root: string): string | null {
+  if (type !== 'kilocode' || !isKilocode(data) || data.type !== 'session.updated') return null
+  const { id, title } = data.properties.info ?? {}
+  return id === root && typeof title === 'string' ? title : null
 }
 
 function askKindOf({ type, data }: LogEvent): (typeof askEventTypes)[number] | null {

@@ -25,6 +25,7 @@ const rowPixels = 120
 export function ConversationView({ picture, turns }: { picture: Picture; turns: readonly Turn[] }) {
   const conversation = useConversation()
   const list = useRef<VListHandle>(null)
+  const lastOffset = useRef(0)
   const [isAtEnd, setAtEnd] = useState(true)
   const { root, transcript, asks, reach } = picture
   const hasForeignAsks = useMemo(
@@ -56,7 +57,10 @@ export function ConversationView({ picture, turns }: { picture: Picture; turns: 
 
   function scrolled(offset: number): void {
     const { scrollSize = 0, viewportSize = 0 } = list.current ?? {}
-    setAtEnd(scrollSize - viewportSize - offset < endPixels)
+    // What has grown below is no reason to leave the end; that somebody has moved away from it is.
+    if (scrollSize - viewportSize - offset < endPixels) setAtEnd(true)
+    else if (offset < lastOffset.current) setAtEnd(false)
+    lastOffset.current = offset
     readOn(offset)
   }
   function readOn(offset: number): void {

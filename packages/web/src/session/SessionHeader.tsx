@@ -5,14 +5,19 @@ import { Button } from '../ui/Button.tsx'
 import styles from './SessionHeader.module.css'
 import { useSession } from './sessionContext.tsx'
 
-export function SessionHeader(props: { current: Turn | null; isPanelOpen: boolean; onPanel: () => void }) {
+export function SessionHeader(props: {
+  title: string
+  current: Turn | null
+  isPanelOpen: boolean
+  onPanel: () => void
+}) {
   const session = useSession()
   const where = session.githubRepo ?? session.gitUrl?.replace(/^\w+:\/\//, '')
   const { current } = props
   return (
     <header className={styles.header}>
       <div className={styles.titles}>
-        <h1 className={styles.title}>{session.title ?? 'Session'}</h1>
+        <h1 className={styles.title}>{props.title}</h1>
         <p className={styles.about}>{[where, session.upstreamBranch, session.agentKind].filter(Boolean).join(' · ')}</p>
       </div>
       <span className={styles.state} data-state={current?.state ?? 'idle'}>

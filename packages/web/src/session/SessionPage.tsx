@@ -16,13 +16,14 @@ import { Start } from './composer/Start.tsx'
 import { ConversationProvider, useConversationState } from './conversationContext.tsx'
 import { FoldsProvider } from './folds.tsx'
 import { LinkBanner } from './LinkBanner.tsx'
-import { currentTurn, waitingTurns } from './rows.ts'
+import { currentTurn, type Parts, waitingTurns } from './rows.ts'
 import { SessionHeader } from './SessionHeader.tsx'
 import styles from './SessionPage.module.css'
 import { SessionProvider } from './sessionContext.tsx'
 
+const noParts: ReadonlyMap<string, Parts> = new Map()
+
 export function SessionPage({ session }: { session: SessionView }) {
-  useTitle(session.title ?? 'Session')
   return (
     <SessionProvider session={session}>
       <ConversationProvider sessionId={session.sessionId}>
@@ -37,13 +38,21 @@ export function SessionPage({ session }: { session: SessionView }) {
 function Shown({ session }: { session: SessionView }) {
   const state = useConversationState()
   const [isPanelOpen, setPanelOpen] = useState(() => window.matchMedia('(min-width: 1200px)').matches)
+  const title = (state.phase === 'open' && state.picture.title) || session.title || 'Session'
+  useTitle(title)
   const events = state.phase === 'open' ? state.picture.events : null
   const turns = useMemo(() => turnsOf(events ?? []), [events])
   const current = currentTurn(turns)
+  const waiting = useMemo(() => waitingTurns(turns), [turns])
   return (
     <div className={styles.page}>
       <div className={styles.main}>
-        <SessionHeader current={current} isPanelOpen={isPanelOpen} onPanel={() => setPanelOpen(!isPanelOpen)} />
+        <SessionHeader
+          title={title}
+          current={current}
+          isPanelOpen={isPanelOpen}
+          onPanel={() => setPanelOpen(!isPanelOpen)}
+        />
         <LinkBanner state={state} />
         {state.phase === 'opening' && <PageSpinner />}
         {state.phase === 'ended' && <ErrorState error={state.error} />}
@@ -58,8 +67,8 @@ function Shown({ session }: { session: SessionView }) {
             ) : (
               <Composer
                 isBusy={current !== null}
-                waiting={waitingTurns(turns)}
-                parts={state.picture.transcript.parts}
+                waiting={waiting}
+                parts={waiting.length > 0 ? state.picture.transcript.parts : noParts}
               />
             )}
           </>

@@ -5,7 +5,7 @@
 import { limits } from '@corral/protocol'
 import type { Turn } from '@corral/transcript'
 import { ArrowUp, Square } from 'lucide-react'
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
+import { type KeyboardEvent, memo, useEffect, useRef, useState } from 'react'
 import { Button } from '../../ui/Button.tsx'
 import type { Parts } from '../rows.ts'
 import styles from './Composer.module.css'
@@ -16,7 +16,7 @@ import { noWishes, type Wishes, WishFields } from './Wishes.tsx'
 
 type Props = { isBusy: boolean; waiting: readonly Turn[]; parts: ReadonlyMap<string, Parts> }
 
-export function Composer({ isBusy, waiting, parts }: Props) {
+export const Composer = memo(function Composer({ isBusy, waiting, parts }: Props) {
   const { outbox, write, send, tryAgain, takeBack } = useOutbox()
   const [wishes, setWishes] = useState<Wishes>(noWishes)
   const field = useRef<HTMLTextAreaElement>(null)
@@ -107,7 +107,7 @@ export function Composer({ isBusy, waiting, parts }: Props) {
       </form>
     </div>
   )
-}
+})
 
 function hint(stop: ReturnType<typeof useStop>['state'], isFull: boolean, error: Error | null): string {
   if (error) return error.message

@@ -15,7 +15,10 @@ type Part = Parameters<typeof mayGrow>[0]
 
 /** `isLive`: its turn goes on, so it may still grow. */
 export function MessageParts({ parts, isLive }: { parts: Parts | undefined; isLive: boolean }) {
-  const ordered = useMemo(() => [...(parts?.values() ?? [])].toSorted((a, b) => a.position - b.position), [parts])
+  const ordered = useMemo(
+    () => [...(parts?.values() ?? [])].filter(({ part }) => isShown(part)).toSorted((a, b) => a.position - b.position),
+    [parts],
+  )
   if (ordered.length === 0) return null
   return (
     <div className={styles.parts}>
@@ -26,14 +29,27 @@ export function MessageParts({ parts, isLive }: { parts: Parts | undefined; isLi
   )
 }
 
+/** Others say nothing to people. */
+function isShown(part: Part): boolean {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return typeof part.text === 'string' && part.text.trim() !== ''
+    case 'patch':
+      return patchSchema.parse(part).files.length > 0
+    default:
+      return ['tool', 'file', 'retry'].includes(part.type)
+  }
+}
+
 const MessagePart = memo(function MessagePart({ part, isLive }: { part: Part; isLive: boolean }) {
   const text = typeof part.text === 'string' ? part.text : ''
   const grows = isLive && mayGrow(part)
   switch (part.type) {
     case 'text':
-      return text.trim() === '' ? null : <Markdown text={text} isWhole={!grows} />
+      return <Markdown text={text} isWhole={!grows} />
     case 'reasoning':
-      return text.trim() === '' ? null : <Thought part={part} text={text} grows={grows} />
+      return <Thought part={part} text={text} grows={grows} />
     case 'tool':
       return (
         <ToolPart
@@ -46,7 +62,6 @@ const MessagePart = memo(function MessagePart({ part, isLive }: { part: Part; is
       return <Card id={part.id} icon={<Paperclip size={15} />} verb="File" about={nameOf(part)} />
     case 'patch': {
       const { files } = patchSchema.parse(part)
-      if (files.length === 0) return null
       const about = `${files.length} ${files.length === 1 ? 'file' : 'files'}`
       return (
         <Card id={part.id} icon={<FileDiff size={15} />} verb="Changed" about={about}>
