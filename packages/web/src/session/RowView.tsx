@@ -16,7 +16,7 @@ export const RowView = memo(function RowView({ row, parts }: { row: Row; parts: 
       const isLive = row.turn !== null && !isOver(row.turn)
       return (
         <article className={styles.row} aria-label="Agent">
-          <MessageParts parts={parts} isLive={isLive} />
+          <MessageParts parts={parts} isLive={isLive} withoutQuestions={row.turn !== null} />
           <MessageError info={info} turn={row.turn} />
         </article>
       )

@@ -119,7 +119,7 @@ export function Preparation({ turn }: { turn: Turn }) {
       id={`preparation ${turn.executionId}`}
       icon={isUnderWay ? <Spinner size={14} label="Preparing" /> : <Package size={15} />}
       verb={isUnderWay ? 'Preparing' : hasFailed ? 'Preparation' : 'Prepared'}
-      about={steps.at(-1)?.message}
+      about={isUnderWay ? steps.at(-1)?.message : `in ${steps.length} ${steps.length === 1 ? 'step' : 'steps'}`}
       note={last - first >= 1_000 ? duration(last - first) : ''}
       state={isUnderWay ? 'busy' : hasFailed && turn.state === 'failed' ? 'failed' : 'done'}
       isOpenByItself={turn.state === 'failed' && startedAt === null}

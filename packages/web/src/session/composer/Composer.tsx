@@ -10,6 +10,7 @@ import { Button } from '../../ui/Button.tsx'
 import type { Parts } from '../rows.ts'
 import styles from './Composer.module.css'
 import { Queue } from './Queue.tsx'
+import { Unsent } from './Unsent.tsx'
 import { useOutbox } from './useOutbox.ts'
 import { useStop } from './useStop.ts'
 import { noWishes, type Wishes, WishFields } from './Wishes.tsx'
@@ -23,7 +24,7 @@ export const Composer = memo(function Composer({ isBusy, waiting, parts }: Props
   const stop = useStop(isBusy)
   const isFull = waiting.length >= limits.queuedExecutions
   const prompt = outbox.draft.trim()
-  const maySend = outbox.state === 'writing' && prompt !== '' && !isFull
+  const maySend = prompt !== '' && !isFull
 
   useEffect(() => grow(field.current, outbox.draft), [outbox.draft])
 
@@ -43,24 +44,7 @@ export const Composer = memo(function Composer({ isBusy, waiting, parts }: Props
   return (
     <div className={styles.composer}>
       {waiting.length > 0 && <Queue waiting={waiting} parts={parts} />}
-      {outbox.state !== 'writing' && (
-        <div className={styles.unsent} role={outbox.state === 'unsent' ? 'alert' : undefined}>
-          <p className={styles.unsentText}>{outbox.message.prompt}</p>
-          {outbox.state === 'sending' ? (
-            <span className={styles.hint}>Sending …</span>
-          ) : (
-            <>
-              <p className={styles.why}>{outbox.why}</p>
-              <Button size="small" onClick={tryAgain}>
-                Send again
-              </Button>
-              <Button size="small" kind="quiet" onClick={takeBack}>
-                Edit
-              </Button>
-            </>
-          )}
-        </div>
-      )}
+      <Unsent outbox={outbox} onTryAgain={tryAgain} onTakeBack={takeBack} />
       <form
         className={styles.box}
         onSubmit={(event) => {

@@ -1,6 +1,7 @@
 /**
- * What is being written to an agent, and what was sent and is not known to have come. Pure. Invariants: one message is
- * under way at a time; it keeps its `clientId` through every try, so that it is queued once however often it is sent.
+ * What is being written to an agent, and what was sent and is not known to have come. Pure. Invariants: messages go in
+ * their order, one at a time; each keeps its `clientId` through every try, so that it is queued once however often it is
+ * sent.
  */
 import { z } from 'zod'
 
@@ -12,11 +13,13 @@ const messageSchema = z.object({
 })
 export type OutgoingMessage = z.infer<typeof messageSchema>
 
-export type Outbox =
-  | { state: 'writing'; draft: string }
-  | { state: 'sending'; draft: string; message: OutgoingMessage }
-  /** `why`: as people are told. */
-  | { state: 'unsent'; draft: string; message: OutgoingMessage; why: string }
+export type Outbox = {
+  draft: string
+  /** The first is under way. */
+  line: readonly OutgoingMessage[]
+  /** Why the first did not arrive, as people are told; it waits for them then, and all others with it. */
+  trouble: string | null
+}
 
 export type OutboxEvent =
   | { event: 'wrote'; draft: string }
@@ -24,47 +27,42 @@ export type OutboxEvent =
   | { event: 'arrived'; clientId: string }
   | { event: 'refused'; clientId: string; why: string }
   | { event: 'tried again' }
-  /** Back into the draft, to be changed; it is another message then. */
+  /** The first goes back into the draft, to be changed; it is another message then. */
   | { event: 'taken back' }
 
 export function nextOutbox(outbox: Outbox, event: OutboxEvent): Outbox {
+  const { draft, line, trouble } = outbox
+  const [first, ...others] = line
   switch (event.event) {
     case 'wrote':
       return { ...outbox, draft: event.draft }
     case 'sent':
-      return outbox.state === 'writing' ? { state: 'sending', draft: '', message: event.message } : outbox
+      return { draft: '', line: [...line, event.message], trouble }
     case 'arrived':
-      return 'message' in outbox && outbox.message.clientId === event.clientId
-        ? { state: 'writing', draft: outbox.draft }
-        : outbox
-    case 'refused': {
-      if (outbox.state !== 'sending' || outbox.message.clientId !== event.clientId) return outbox
-      return { ...outbox, state: 'unsent', why: event.why }
-    }
+      return first?.clientId === event.clientId ? { draft, line: others, trouble: null } : outbox
+    case 'refused':
+      return first?.clientId === event.clientId ? { draft, line, trouble: event.why } : outbox
     case 'tried again':
-      return outbox.state === 'unsent' ? { state: 'sending', draft: outbox.draft, message: outbox.message } : outbox
+      return { draft, line, trouble: null }
     case 'taken back':
-      if (outbox.state !== 'unsent') return outbox
-      return { state: 'writing', draft: [outbox.message.prompt, outbox.draft].filter(Boolean).join('\n') }
+      if (!first || trouble === null) return outbox
+      return { draft: [first.prompt, draft].filter(Boolean).join('\n'), line: others, trouble: null }
   }
 }
 
-const keptSchema = z.object({ draft: z.string(), message: messageSchema.optional() })
+const keptSchema = z.object({ draft: z.string(), line: z.array(messageSchema) })
 
 /** What outlives a reload. */
-export const keptOutbox = (outbox: Outbox): string | null =>
-  outbox.draft === '' && outbox.state === 'writing'
-    ? null
-    : JSON.stringify({ draft: outbox.draft, ...('message' in outbox && { message: outbox.message }) })
+export const keptOutbox = ({ draft, line }: Outbox): string | null =>
+  draft === '' && line.length === 0 ? null : JSON.stringify({ draft, line })
 
 /** A message that was under way may have come or not; sending it again settles that. */
 export function outboxFrom(kept: string | null): Outbox {
-  const found = kept === null ? undefined : keptSchema.safeParse(jsonOf(kept)).data
-  if (!found) return { state: 'writing', draft: '' }
-  const { draft, message } = found
-  return message
-    ? { state: 'unsent', draft, message, why: 'The page was left while it was being sent.' }
-    : { state: 'writing', draft }
+  const { draft, line } = (kept === null ? undefined : keptSchema.safeParse(jsonOf(kept)).data) ?? {
+    draft: '',
+    line: [],
+  }
+  return { draft, line, trouble: line.length > 0 ? 'The page was left while it was being sent.' : null }
 }
 
 function jsonOf(text: string): unknown {

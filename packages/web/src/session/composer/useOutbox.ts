@@ -1,6 +1,7 @@
 /** The outbox of a session, kept in this browser, with the way to the server. */
 import { CorralCallError } from '@corral/client'
-import { useCallback, useEffect, useReducer } from 'react'
+import { newMessageId } from '@corral/protocol'
+import { useEffect, useReducer } from 'react'
 import { useCorral } from '../../app/corral.tsx'
 import { useSessionId } from '../sessionContext.tsx'
 import { keptOutbox, nextOutbox, type Outbox, type OutgoingMessage, outboxFrom } from './outbox.ts'
@@ -23,30 +24,21 @@ export function useOutbox(): {
     else localStorage.setItem(place, kept)
   }, [outbox, place])
 
-  const post = useCallback(
-    (message: OutgoingMessage) => {
-      const { clientId } = message
-      call.sendMessage.mutate({ cloudAgentSessionId: sessionId, ...message }).then(
-        () => tell({ event: 'arrived', clientId }),
-        (error: unknown) => tell({ event: 'refused', clientId, why: sentenceOf(error) }),
-      )
-    },
-    [call, sessionId],
-  )
+  const underWay = outbox.trouble === null ? outbox.line[0] : undefined
+  useEffect(() => {
+    if (!underWay) return
+    const { clientId } = underWay
+    call.sendMessage.mutate({ cloudAgentSessionId: sessionId, ...underWay }).then(
+      () => tell({ event: 'arrived', clientId }),
+      (error: unknown) => tell({ event: 'refused', clientId, why: sentenceOf(error) }),
+    )
+  }, [underWay, call, sessionId])
 
   return {
     outbox,
     write: (draft) => tell({ event: 'wrote', draft }),
-    send(given) {
-      const message = { clientId: crypto.randomUUID(), ...given }
-      tell({ event: 'sent', message })
-      post(message)
-    },
-    tryAgain() {
-      if (outbox.state !== 'unsent') return
-      tell({ event: 'tried again' })
-      post(outbox.message)
-    },
+    send: (message) => tell({ event: 'sent', message: { clientId: newMessageId(), ...message } }),
+    tryAgain: () => tell({ event: 'tried again' }),
     takeBack: () => tell({ event: 'taken back' }),
   }
 }

@@ -23,7 +23,8 @@ export function CodeBlock({ code, language, isSettled }: { code: string; languag
     <figure className={styles.block}>
       <figcaption className={styles.head}>
         <span>{language || 'text'}</span>
-        <CopyButton text={code} />
+        {/* Browsers give it to pages of secure addresses alone. */}
+        {isSecureContext && <CopyButton text={code} />}
       </figcaption>
       <Scroll className={styles.scroll} label={`Code, ${language || 'text'}`}>
         <pre>

@@ -13,11 +13,21 @@ import { ToolPart } from './ToolPart.tsx'
 
 type Part = Parameters<typeof mayGrow>[0]
 
-/** `isLive`: its turn goes on, so it may still grow. */
-export function MessageParts({ parts, isLive }: { parts: Parts | undefined; isLive: boolean }) {
+export type MessagePartsProps = {
+  parts: Parts | undefined
+  /** Its turn goes on, so it may still grow. */
+  isLive: boolean
+  /** Questions are shown beside it, where they can be answered. */
+  withoutQuestions?: boolean
+}
+
+export function MessageParts({ parts, isLive, withoutQuestions = false }: MessagePartsProps) {
   const ordered = useMemo(
-    () => [...(parts?.values() ?? [])].filter(({ part }) => isShown(part)).toSorted((a, b) => a.position - b.position),
-    [parts],
+    () =>
+      [...(parts?.values() ?? [])]
+        .filter(({ part }) => isShown(part) && !(withoutQuestions && part.type === 'tool' && part.tool === 'question'))
+        .toSorted((a, b) => a.position - b.position),
+    [parts, withoutQuestions],
   )
   if (ordered.length === 0) return null
   return (

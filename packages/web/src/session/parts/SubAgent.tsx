@@ -4,14 +4,14 @@ import { Button } from '../../ui/Button.tsx'
 import { Spinner } from '../../ui/Spinner.tsx'
 import { useConversation, useConversationState } from '../conversationContext.tsx'
 import { Markdown } from '../markdown/Markdown.tsx'
-import type { Parts } from '../rows.ts'
+import type { MessagePartsProps } from './MessageParts.tsx'
 import styles from './SubAgent.module.css'
 import type { ToolBody } from './tool.ts'
 
 /** `Parts`: what shows a message's parts; they show sub-agents in their turn. */
 type Props = {
   body: Extract<ToolBody, { kind: 'agent' }>
-  Parts: ComponentType<{ parts: Parts | undefined; isLive: boolean }>
+  Parts: ComponentType<MessagePartsProps>
   isLive: boolean
 }
 
