@@ -5,13 +5,14 @@ import type { Benchmark, Row } from './benchmark.ts'
 import { crowd } from './crowd.ts'
 import { fanOut } from './fanOut.ts'
 import { latency } from './latency.ts'
+import { page } from './page.ts'
 import { startPostgres } from './postgres.ts'
 import { replay } from './replay.ts'
 import { keep, table } from './results.ts'
 import { start } from './start.ts'
 
 /** Replay comes first: it looks at the memory that the process takes, which the others have taken already. */
-const benchmarks: Benchmark[] = [replay, append, latency, fanOut, agentFeed, start, crowd]
+const benchmarks: Benchmark[] = [replay, append, latency, fanOut, agentFeed, start, crowd, page]
 
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name))

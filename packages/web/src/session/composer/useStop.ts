@@ -22,7 +22,8 @@ export function useStop(isBusy: boolean): {
     if (!isBusy) return setAsked(false)
     function keyDown(event: KeyboardEvent): void {
       // Menus and dialogs take it first.
-      if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open]')) return
+      if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open], :popover-open'))
+        return
       if (isAsked) mutate()
       setAsked(!isAsked)
     }

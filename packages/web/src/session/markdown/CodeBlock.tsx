@@ -1,7 +1,6 @@
 /** Code with its language, a way to copy it, and colors as soon as it does not grow any more. */
-import { Check, Copy } from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
-import { Button } from '../../ui/Button.tsx'
+import { CopyButton } from '../../ui/CopyButton.tsx'
 import { inPlace } from '../../ui/inPlace.ts'
 import { Scroll } from '../../ui/Scroll.tsx'
 import styles from './CodeBlock.module.css'
@@ -23,8 +22,7 @@ export function CodeBlock({ code, language, isSettled }: { code: string; languag
     <figure className={styles.block}>
       <figcaption className={styles.head}>
         <span>{language || 'text'}</span>
-        {/* Browsers give it to pages of secure addresses alone. */}
-        {isSecureContext && <CopyButton text={code} />}
+        <CopyButton text={code} kind="quiet" size="small" />
       </figcaption>
       <Scroll className={styles.scroll} label={`Code, ${language || 'text'}`}>
         <pre>
@@ -45,21 +43,3 @@ const shaded = (shades: readonly Shade[]): ReactNode =>
       </span>
     ),
   )
-
-export function CopyButton({ text }: { text: string }) {
-  const [isCopied, setCopied] = useState(false)
-  useEffect(() => {
-    if (!isCopied) return
-    const timer = setTimeout(() => setCopied(false), 2_000)
-    return () => clearTimeout(timer)
-  }, [isCopied])
-  return (
-    <Button
-      kind="quiet"
-      size="small"
-      icon={isCopied ? <Check size={14} /> : <Copy size={14} />}
-      aria-label={isCopied ? 'Copied' : 'Copy'}
-      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
-    />
-  )
-}
