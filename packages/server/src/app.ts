@@ -338,7 +338,7 @@ export function createApp(deps: {
     allowedOrigins: config.allowedOrigins,
   })
   const facade = facadeFace({
-    ...{ sessions, identity, log, logger, version, recordings, publicUrl, messages },
+    ...{ sessions, identity, log, logger, timers, version, recordings, publicUrl, messages },
     roots: createRoots(database),
     repositories,
     digest: sealing.digest,

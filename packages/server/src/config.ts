@@ -75,6 +75,8 @@ export const defaultTimers = {
   callbackKeyMs: 24 * 60 * 60_000,
   /** How long the beginning of a secret waits for the next word of its part. */
   redactionHoldMs: 500,
+  /** How often who waits for the end of a turn hears that it goes on; what stands between may cut a silence of 60 s. */
+  waitedTurnMs: 15_000,
   agentIdleMs: 15 * 60_000,
   sandboxIdleMs: 30 * 60_000,
   sandboxGraceMs: 5_000,

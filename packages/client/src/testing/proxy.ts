@@ -21,7 +21,8 @@ export type BadNetwork = AsyncDisposable & {
 
 type Pair = { client: Socket; server: Socket; kind: 'stream' | 'frozen' | 'other' }
 
-export async function startProxy(targetUrl: string): Promise<BadNetwork> {
+/** `silenceMs`: a connection over which nothing goes for so long is cut, as what stands before servers often does. */
+export async function startProxy(targetUrl: string, options: { silenceMs?: number } = {}): Promise<BadNetwork> {
   const target = Number(new URL(targetUrl).port)
   const pairs = new Set<Pair>()
   let cuts: number[] = []
@@ -41,6 +42,7 @@ export async function startProxy(targetUrl: string): Promise<BadNetwork> {
       socket.on('error', forget)
       socket.on('close', forget)
     }
+    if (options.silenceMs !== undefined) client.setTimeout(options.silenceMs, forget)
     client.on('data', (data) => {
       if (data.toString('latin1', 0, 20).startsWith('GET /stream')) {
         pair.kind = 'stream'

@@ -2,9 +2,8 @@
 import { createKiloClient } from '@kilocode/sdk/v2/client'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { execution, session, workspace } from '../../database/schema.ts'
-import { failHead } from '../../sessions/executions/sink.ts'
-import { assistantSays, type FacadeAnswer, type TestFacade, testFacade } from './testFacade.ts'
+import { session, workspace } from '../../database/schema.ts'
+import { expectRefused, type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade
 let plain: TestFacade
@@ -18,10 +17,6 @@ const send = (method: string, path: string, body?: unknown, headers: Record<stri
 /** On a busy machine, too. */
 const eventually = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 15_000, interval: 25 })
 const text = (words: string) => ({ type: 'text', text: words })
-
-function expectRefused({ status, json }: FacadeAnswer, expected: number, error: string, named = ''): void {
-  expect({ status, json }).toMatchObject({ status: expected, json: { error, message: expect.stringContaining(named) } })
-}
 
 describe('a new session', () => {
   const repository = { githubRepo: 'corral/sample', branch: 'main' }
@@ -179,92 +174,6 @@ describe('a session', () => {
     ])
     const ofMessage = await face.request(`/session/${agentSessionId}/diff?messageID=msg_1`)
     expectRefused(ofMessage, 400, 'KILO_SESSION_SELECTOR_UNSUPPORTED', 'messageID')
-  })
-})
-
-describe('a prompt that is waited for', () => {
-  const prompt = (id: string, words: string, headers: Record<string, string> = {}, messageID?: string) =>
-    send('POST', `/session/${id}/message`, { messageID, parts: [text(words)] }, headers)
-  const executionOf = (words: string) =>
-    eventually(async () => {
-      const [row] = await face.database.orm.select().from(execution).where(eq(execution.prompt, words))
-      return row ?? expect.fail(`${words} is not queued`)
-    })
-
-  test('gives the last message of its own turn', async () => {
-    const { id, agentSessionId } = await face.start()
-    await face.sessions.interrupt(face.caller, id)
-    const messageID = 'msg_waited0for'
-    const waiting = [prompt(agentSessionId, 'Speak', {}, messageID), prompt(agentSessionId, 'Speak', {}, messageID)]
-    const { id: executionId } = await executionOf('Speak')
-    const said = assistantSays(agentSessionId, [text('Spoken.')])
-    await face.say(id, said.events, executionId)
-    await face.database.transaction(async (tx) => {
-      const ending = { type: 'complete' as const, executionId, data: '{}', ends: true, key: `ended:${executionId}` }
-      await tx.orm
-        .update(execution)
-        .set({ state: 'completed', endedAt: new Date() })
-        .where(eq(execution.id, executionId))
-      await face.log.appendIn(tx, id, [ending])
-    })
-    const answers = [...(await Promise.all(waiting)), await prompt(agentSessionId, 'Speak', {}, messageID)]
-    for (const answer of answers) {
-      expect(answer).toMatchObject({ status: 200, json: { info: { id: said.id }, parts: [{ text: 'Spoken.' }] } })
-      expect(answer.json).not.toHaveProperty('info.error')
-    }
-  })
-
-  test('gives what went wrong, made up where the agent said nothing', async () => {
-    const { id, agentSessionId } = await face.start()
-    await face.sessions.interrupt(face.caller, id)
-    const failing = prompt(agentSessionId, 'Fail')
-    await executionOf('Fail')
-    await face.database.transaction(async (tx) => {
-      const ending = await failHead(tx, id, { reason: 'clone_failed', message: 'There is no such repository.' })
-      await face.log.appendIn(tx, id, ending)
-    })
-    expect((await failing).json).toMatchObject({
-      info: {
-        role: 'assistant',
-        sessionID: agentSessionId,
-        error: { name: 'UnknownError', data: { message: 'There is no such repository.' } },
-      },
-      parts: [],
-    })
-    const stopped = prompt(agentSessionId, 'Stop')
-    await executionOf('Stop')
-    await face.sessions.interrupt(face.caller, id)
-    expect((await stopped).json).toMatchObject({ info: { error: { name: 'MessageAbortedError' } } })
-  })
-
-  test('gives the message as it stands when its time is over, and the turn goes on', async () => {
-    const { agentSessionId } = await face.start()
-    const begun = performance.now()
-    const answer = await prompt(agentSessionId, 'Go on', { prefer: 'respond-async, wait=2' })
-    const tookMs = performance.now() - begun
-    expect(tookMs).toBeGreaterThan(1_900)
-    expect(tookMs).toBeLessThan(6_000)
-    expect(answer.json).toMatchObject({
-      info: { error: { name: 'UnknownError', data: { message: expect.stringContaining('still running') } } },
-    })
-    expect((await executionOf('Go on')).state).toBe('queued')
-    expectRefused(await prompt(agentSessionId, 'x', { prefer: 'wait=3601' }), 400, 'KILO_QUERY_INVALID')
-    expectRefused(
-      await send('POST', `/session/${agentSessionId}/message`, { parts: [] }),
-      400,
-      'KILO_BASIC_PROMPT_UNSUPPORTED',
-    )
-  })
-
-  test('stops nothing when its client goes away', async () => {
-    const { agentSessionId } = await face.start()
-    const going = new AbortController()
-    const body = JSON.stringify({ parts: [text('Leave')] })
-    const gone = face.request(`/session/${agentSessionId}/message`, { method: 'POST', body, signal: going.signal })
-    await executionOf('Leave')
-    going.abort()
-    await expect(gone).rejects.toThrow()
-    expect((await executionOf('Leave')).state).toBe('queued')
   })
 })
 

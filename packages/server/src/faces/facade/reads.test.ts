@@ -4,7 +4,7 @@ import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { session } from '../../database/schema.ts'
 import { placesOf } from '../../sessions/placement/places.ts'
-import { assistantSays, type FacadeAnswer, type TestFacade, testFacade } from './testFacade.ts'
+import { assistantSays, expectRefused, type FacadeAnswer, type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade
 beforeAll(async () => {
@@ -13,11 +13,6 @@ beforeAll(async () => {
 afterAll(() => face[Symbol.asyncDispose]())
 
 const idsOf = ({ json }: FacadeAnswer): string[] => (Array.isArray(json) ? json.map(({ id }) => id) : [])
-const expectRefused = ({ status, json }: FacadeAnswer, expected: number, error: string) =>
-  expect({ status, json }).toMatchObject({
-    status: expected,
-    json: { error, message: expect.any(String), data: { message: expect.any(String) } },
-  })
 
 describe('in its first second', () => {
   test('a session and its user message are there under their final ids', async () => {

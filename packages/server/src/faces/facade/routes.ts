@@ -5,6 +5,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
+import type { Timers } from '../../config.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Log } from '../../log/log.ts'
 import type { RepositoryPolicy } from '../../sessions/configuration/repository.ts'
@@ -41,6 +42,7 @@ export type FacadeDependencies = {
   placesReplaced(count: number): void
   /** Whether what the seed's interface does not have is offered. */
   beyond: boolean
+  timers: Pick<Timers, 'waitedTurnMs'>
   /** What a session has that names no model. */
   defaultModel: string
   version: string

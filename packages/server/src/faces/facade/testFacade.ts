@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import type { AgentSessionId, ExecutionId, MessageInfo, Part, SessionId } from '@corral/protocol'
 import { newMessageId, newPartId } from '@corral/protocol'
 import { serve } from '@hono/node-server'
+import { expect } from 'vitest'
+import { defaultTimers, type Timers } from '../../config.ts'
 import { quietLogger } from '../../identity/testIdentity.ts'
 import { createOutboundPolicy } from '../../outbound/policy.ts'
 import { testSecrets } from '../../sessions/configuration/testSecrets.ts'
@@ -16,7 +18,7 @@ import { facadeFace } from './routes.ts'
 export type TestFacade = Awaited<ReturnType<typeof testFacade>>
 export type FacadeAnswer = { status: number; text: string; json: unknown; headers: Headers }
 
-export async function testFacade(options: { beyond?: boolean } = {}) {
+export async function testFacade(options: { beyond?: boolean; timers?: Partial<Timers> } = {}) {
   const world = await testStream()
   const { database, log, sessions, identity, operator } = world
   const roots = createRoots(database)
@@ -31,6 +33,7 @@ export async function testFacade(options: { beyond?: boolean } = {}) {
     placesReplaced(count) {
       replaced += count
     },
+    timers: { ...defaultTimers, ...options.timers },
     beyond: options.beyond ?? true,
     defaultModel: 'scripted/demo',
     version: '0.1.0',
@@ -113,4 +116,9 @@ export function assistantSays(
       ...updates.map((part) => ({ type: 'message.part.updated', properties: { sessionID, part } })),
     ],
   }
+}
+
+export function expectRefused({ status, json }: FacadeAnswer, expected: number, error: string, named = ''): void {
+  const message = expect.stringContaining(named)
+  expect({ status, json }).toMatchObject({ status: expected, json: { error, message, data: { message } } })
 }

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { startProxy } from '../../../../client/src/testing/proxy.ts'
 import { ask, execution, session } from '../../database/schema.ts'
-import { assistantSays, type FacadeAnswer, type TestFacade, testFacade } from './testFacade.ts'
+import { assistantSays, expectRefused, type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade
 beforeAll(async () => {
@@ -25,10 +25,6 @@ const eventually = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeo
 const text = (words: string) => ({ type: 'text', text: words })
 const executionsOf = (id: SessionId) =>
   face.database.orm.select().from(execution).where(eq(execution.sessionId, id)).orderBy(execution.queuedSeq)
-
-function expectRefused({ status, json }: FacadeAnswer, expected: number, error: string, named = ''): void {
-  expect({ status, json }).toMatchObject({ status: expected, json: { error, message: expect.stringContaining(named) } })
-}
 
 /** An open ask of a running execution, as its row; the agent is away. */
 async function openAsk(

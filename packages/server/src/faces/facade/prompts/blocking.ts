@@ -4,6 +4,7 @@
  * between us and the client from taking the silence for an end.
  */
 import { type ExecutionFailure, type ExecutionId, failures } from '@corral/protocol'
+import type { Timers } from '../../../config.ts'
 import type { Log } from '../../../log/log.ts'
 import type { Root, Roots } from '../../../sessions/reads/roots.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
@@ -15,7 +16,6 @@ import { FacadeRefusal } from '../refusal.ts'
 import type { SessionCall } from '../route.ts'
 import { readPrompt } from './prompt.ts'
 
-const spaceMs = 15_000
 const longestSeconds = 3_600
 const usualSeconds = 600
 
@@ -26,11 +26,12 @@ type Dependencies = {
   projection: Projection
   log: Pick<Log, 'follow'>
   streams: Streams
+  timers: Pick<Timers, 'waitedTurnMs'>
   beyond: boolean
 }
 
 export function blockingPrompt(deps: Dependencies) {
-  const { sessions, log, streams } = deps
+  const { sessions, log, streams, timers } = deps
 
   return async function prompt(call: SessionCall): Promise<Response> {
     const { caller, root, request } = call
@@ -47,8 +48,7 @@ export function blockingPrompt(deps: Dependencies) {
     ])
     return spacesUntil(
       ended.then(async () => JSON.stringify(await answerOf(deps, root, executionId))),
-      call,
-      stop,
+      { spaceMs: timers.waitedTurnMs, reset: call.reset, stop },
     )
   }
 
@@ -76,7 +76,10 @@ function waitOf(request: Request): number {
 const aborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 
-function spacesUntil(answer: Promise<string>, { reset }: SessionCall, stop: AbortController): Response {
+function spacesUntil(
+  answer: Promise<string>,
+  { spaceMs, reset, stop }: { spaceMs: number; reset(): void; stop: AbortController },
+): Response {
   const encoder = new TextEncoder()
   let timer: NodeJS.Timeout | undefined
   const body = new ReadableStream<Uint8Array>({
