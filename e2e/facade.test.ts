@@ -15,6 +15,8 @@ import { eventually } from './harness/eventually.ts'
 import { apiKey, type Installation, internalKey, startInstallation } from './harness/installation.ts'
 import { git, makeRepository } from './harness/repositories.ts'
 import { ask, bash, gate, play, say, task, write } from './harness/script.ts'
+import { lookInside } from './kills/inside.ts'
+import { recordsOf } from './kills/records.ts'
 
 const turnMs = 60_000
 
@@ -129,10 +131,14 @@ test("permissions are asked from the next session's policy on, also of a sub-age
   const own = createKiloClient(config('kilo', { directory: `/cloud-agent/sessions/${other}` }))
   const answering = own.session.prompt({
     sessionID: other,
-    parts: parts(bash('echo above'), task('Look', bash('echo below'), say('Below.')), say('Done with it.')),
+    parts: parts(
+      ...[bash('echo above'), task('Look', bash('echo below'), say('Below.'))],
+      ...[bash('touch one'), bash('touch two'), bash('mkdir never'), bash('touch three'), say('Done with it.')],
+    ),
   })
   const seen = new Set<string>()
-  for (const reply of ['once', 'once'] as const) {
+  // What is allowed always is not asked again.
+  for (const reply of ['once', 'once', 'always', 'reject'] as const) {
     const open = await eventually('a permission', turnMs, async () => {
       const { data } = await own.permission.list()
       return data?.find(({ id }) => !seen.has(id)) ?? null
@@ -141,10 +147,13 @@ test("permissions are asked from the next session's policy on, also of a sub-age
     // A session of another's folder is no way to it.
     const sibling = await opencode().permission.reply({ requestID: open.id, reply })
     expect(sibling.response?.status).toBe(404)
-    expect((await own.permission.reply({ requestID: open.id, reply })).data).toBe(true)
+    const message = reply === 'reject' ? 'Not that one.' : undefined
+    expect((await own.permission.reply({ requestID: open.id, reply, message })).data).toBe(true)
   }
   const { data: answer } = await answering
   expect(answer?.parts).toContainEqual(expect.objectContaining({ text: 'Done with it.' }))
+  const { data: messages } = await own.session.messages({ sessionID: other })
+  expect(JSON.stringify(messages)).toContain('Not that one.')
 })
 
 test('all four clients list, read, and stop', async () => {
@@ -221,12 +230,36 @@ test('nothing that was shown had a place in an unknown member', async () => {
   expect(/^corral_facade_places_replaced_total (\d+)$/m.exec(await response.text())?.[1]).toBe('0')
 })
 
-test('the feed goes on by itself when the server comes back', async () => {
+test('an answer that was given while the server goes, and the link with it, arrives once; the feed comes back by itself', async () => {
   const before = count('server.connected')
-  await corral.stop()
-  await corral.start()
-  await eventually('the SDK to be back', turnMs, () => (count('server.connected') > before ? true : null))
-  await aTurn(() => opencode().session.promptAsync({ sessionID, parts: parts(say('Still here.')) }))
+  await aTurn(async () => {
+    await opencode().session.promptAsync({
+      sessionID,
+      parts: parts(ask('Which fruit?', 'Plum', 'Pear'), say('Eaten.')),
+    })
+    const requestID = await eventually('the question', turnMs, async () => {
+      const { data } = await opencode().question.list()
+      return data?.[0]?.id ?? null
+    })
+    const { supervisor } = await lookInside(await recordsOf(corral.home).sandboxInit(session))
+    const frozen = supervisor ?? expect.fail('no supervisor')
+    process.kill(frozen, 'SIGSTOP')
+    try {
+      expect((await opencode().question.reply({ requestID, answers: [['Pear']] })).data).toBe(true)
+      await corral.kill()
+      await corral.start()
+      expect((await opencode().question.reply({ requestID, answers: [['Pear']] })).data, 'the same again').toBe(true)
+    } finally {
+      process.kill(frozen, 'SIGCONT')
+    }
+    await eventually('the SDK to be back', turnMs, () => (count('server.connected') > before ? true : null))
+  })
+  const replies = heard.filter(
+    ({ type, properties }) => type === 'question.replied' && properties.answers !== undefined,
+  )
+  expect(replies.filter(({ properties }) => JSON.stringify(properties.answers) === '[["Pear"]]')).toHaveLength(1)
+  const { data: messages } = await opencode().session.messages({ sessionID })
+  expect(JSON.stringify(messages?.at(-1)?.parts)).toContain('Eaten.')
 })
 
 /** Members in which words of people and models stand, and what programs printed. */

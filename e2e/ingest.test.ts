@@ -1,15 +1,20 @@
-/** A stock Kilo CLI on somebody's own machine, pointed at Corral: its session is here while it runs, and goes when it is deleted. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+/**
+ * Stock agents on somebody's own machine: a Kilo CLI that is pointed at Corral, whose session is here while it runs and goes
+ * when it is deleted, and exports that come back into agents by their own import.
+ */
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newAgentSessionId, newMessageId, newPartId, type SessionExport, type SessionRow } from '@corral/protocol'
 import { type ScriptedModel, startScriptedModel } from '@corral/scripted-model'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createKiloClient } from '@kilocode/sdk/v2/client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { agentExport } from './harness/agentExport.ts'
 import { eventually } from './harness/eventually.ts'
-import { apiKey, type Installation, startInstallation } from './harness/installation.ts'
-import { git, makeRepository } from './harness/repositories.ts'
+import { everyKind } from './harness/everyKind.ts'
+import { apiKey, type Installation, internalKey, startInstallation } from './harness/installation.ts'
+import { installedAgent, notInstalled } from './harness/installedAgent.ts'
+import { jsonOf, laptop } from './harness/laptop.ts'
+import { makeRepository } from './harness/repositories.ts'
 import { bash, play, say } from './harness/script.ts'
 import { follow } from './harness/viewer.ts'
 
@@ -26,7 +31,6 @@ afterAll(async () => {
   await corral?.end()
 })
 
-const cliMs = 90_000
 const authorization = `Bearer ${apiKey}`
 
 async function get<T>(path: string): Promise<T> {
@@ -35,68 +39,19 @@ async function get<T>(path: string): Promise<T> {
   return (await response.json()) as T
 }
 
-/** Somebody's machine: a home with a checkout, and the CLI as it comes from npm. */
-async function laptop(program: string) {
-  const home = join(corral.folder, 'laptop')
-  const checkout = join(home, 'widgets')
-  await mkdir(checkout, { recursive: true })
-  await writeFile(join(checkout, 'README.md'), 'Widgets.\n')
-  await git(checkout, 'init', '-q', '-b', 'main')
-  await git(checkout, 'remote', 'add', 'origin', 'git@github.com:Acme/Widgets.git')
-  await writeFile(
-    join(checkout, 'kilo.json'),
-    JSON.stringify({
-      model: 'demo/demo',
-      small_model: 'demo/demo',
-      permission: 'allow',
-      provider: {
-        demo: {
-          npm: '@ai-sdk/openai-compatible',
-          name: 'demo',
-          options: { baseURL: `${model.url}/v1`, apiKey: 'none' },
-          models: { demo: { name: 'demo' } },
-        },
-      },
-    }),
-  )
-  return {
-    async kilo(args: string[], env: Record<string, string> = {}): Promise<string> {
-      const path = join(home, `output-${Math.random()}`)
-      await using output = await open(path, 'w')
-      const child = spawn(program, args, {
-        cwd: checkout,
-        env: {
-          PATH: process.env.PATH,
-          HOME: home,
-          KILO_API_URL: corral.url,
-          KILO_SESSION_INGEST_URL: corral.url,
-          KILO_API_KEY: apiKey,
-          KILO_DISABLE_AUTOUPDATE: '1',
-          OPENCODE_DISABLE_MODELS_FETCH: '1',
-          OPENCODE_DISABLE_AUTOUPDATE: '1',
-          ...env,
-        },
-        stdio: ['ignore', output.fd, output.fd],
-        timeout: cliMs,
-        killSignal: 'SIGKILL',
-      })
-      const [code] = await once(child, 'exit')
-      const said = await readFile(path, 'utf8')
-      if (code !== 0) throw new Error(`kilo ${args[0]} ended with ${code}: ${said.slice(-2_000)}`)
-      return said
-    },
-  }
-}
+const statusOf = async (path: string) => (await fetch(corral.url + path, { headers: { authorization } })).status
 
-test('a local turn is pushed, equals the CLI’s own export, comes back by an import, and is deleted with it', async ({
+/** Points it here. */
+const pushing = () => ({ KILO_API_URL: corral.url, KILO_SESSION_INGEST_URL: corral.url, KILO_API_KEY: apiKey })
+
+test('a local turn is pushed, equals the CLI’s own export, and comes back by an import; the CLI renames, shares, goes on after it was refused, and deletes', async ({
   skip,
 }) => {
-  const { stdout } = await corral.command(['agents', 'ls', '--json'])
-  const installed: { name: string; folder: string; bin: string }[] = JSON.parse(stdout)
-  const kilo = installed.find(({ name }) => name === 'kilo')
-  if (!kilo) return skip('Kilo is not installed; add it with "corral agents add kilo"')
-  const machine = await laptop(join(kilo.folder, kilo.bin))
-  await machine.kilo(['run', play(bash('echo local work'), say('Done here.'))])
+  const kilo = await installedAgent(corral, 'kilo')
+  if (!kilo) return skip(notInstalled('kilo'))
+  const home = join(corral.folder, 'laptop')
+  const machine = await laptop({ home, agent: kilo, modelUrl: model.url, env: pushing() })
+  await machine.run(['run', play(bash('echo local work'), say('Done here.'))])
 
   const row = await eventually('the pushed session', 20_000, async () => {
     const { sessions } = await get<{ sessions: SessionRow[] }>('/api/sessions?gitUrl=https://github.com/acme/widgets')
@@ -105,7 +60,12 @@ test('a local turn is pushed, equals the CLI’s own export, comes back by an im
   expect(row).toMatchObject({ agentKind: 'external', gitBranch: 'main', createdOnPlatform: expect.any(String) })
   const id = row.sessionId
 
-  const theirs: SessionExport = JSON.parse(jsonOf(await machine.kilo(['export', id])))
+  await eventually('the end of its turn in the figures', 20_000, async () => {
+    const answer = await fetch(`${corral.url}/metrics`, { headers: { 'x-internal-api-key': internalKey } })
+    return /^corral_pushed_turn_seconds_count\{end="completed"\} 1$/m.test(await answer.text()) || null
+  })
+
+  const theirs: SessionExport = JSON.parse(jsonOf(await machine.run(['export', id])))
   // Kilo keeps when a step began, and tells it to nobody.
   for (const part of theirs.messages.flatMap(({ parts }) => parts)) if (part.type === 'step-start') delete part.time
   const ours = await get<SessionExport>(`/api/session/${id}/export`)
@@ -114,26 +74,77 @@ test('a local turn is pushed, equals the CLI’s own export, comes back by an im
 
   const file = join(corral.folder, 'export.json')
   await writeFile(file, JSON.stringify(ours))
-  const other = { HOME: join(corral.folder, 'other'), KILO_DISABLE_SESSION_INGEST: '1' }
-  await mkdir(other.HOME)
-  expect(await machine.kilo(['import', file], other)).toContain(id)
-  const imported: SessionExport = JSON.parse(jsonOf(await machine.kilo(['export', id], other)))
+  const other = await laptop({ home: join(corral.folder, 'other'), agent: kilo, modelUrl: model.url })
+  expect(await other.run(['import', file])).toContain(id)
+  const imported: SessionExport = JSON.parse(jsonOf(await other.run(['export', id])))
   expect(imported.messages).toEqual(theirs.messages)
 
-  await machine.kilo(['session', 'delete', id])
-  await eventually('its deletion', 20_000, async () => {
-    const { status } = await fetch(`${corral.url}/api/session/${id}`, { headers: { authorization } })
-    return status === 404 ? status : null
+  await using server = await machine.serve()
+  const client = createKiloClient({ baseUrl: server.url, directory: join(home, 'widgets') })
+  expect((await client.session.update({ sessionID: id, title: 'Chosen by hand' })).error).toBeUndefined()
+  await eventually('its new title', 20_000, async () => {
+    const { title } = await get<SessionRow>(`/api/session/${id}`)
+    return title === 'Chosen by hand' || null
   })
+
+  const shared = await client.session.share({ sessionID: id })
+  // The CLI writes an address of its maker's; the token is ours.
+  const token = shared.data?.share?.url.split('/').at(-1)
+  const link = () => fetch(`${corral.url}/session/${token}`)
+  expect(await (await link()).text()).toContain('Done here.')
+  expect((await client.session.unshare({ sessionID: id })).error).toBeUndefined()
+  expect((await link()).status).toBe(404)
+
+  await corral.backEnd.call.prepareLegacySession.mutate({
+    ...{ cloudAgentSessionId: row.cloudAgentSessionId, kiloSessionId: id },
+    ...{ prompt: play(say('Never.')), mode: 'code', model: 'scripted/demo', githubRepo: 'acme/widgets' },
+  })
+  const answer = await client.session.prompt({
+    sessionID: id,
+    model: { providerID: 'demo', modelID: 'demo' },
+    parts: [{ type: 'text', text: play(say('Still at work here.')) }],
+  })
+  expect(JSON.stringify(answer.data?.parts)).toContain('Still at work here.')
+  await eventually(
+    'the refusal of a push',
+    20_000,
+    async () => /sync failed.*400|400.*sync failed/.test(await server.said()) || null,
+  )
+  const again = await client.session.messages({ sessionID: id })
+  expect(JSON.stringify(again.data)).toContain('Still at work here.')
+  expect(JSON.stringify(await get(`/api/session/${id}/export`))).not.toContain('Still at work here.')
+
+  expect((await client.session.delete({ sessionID: id })).error).toBeUndefined()
+  await eventually('its deletion', 20_000, async () => ((await statusOf(`/api/session/${id}`)) === 404 ? true : null))
 }, 300_000)
+
+describe('an export with every kind of part in it', () => {
+  test.for(['opencode', 'kilo'] as const)(
+    'is taken by the import of %s, and goes on there',
+    async (name, { skip }) => {
+      const agent = await installedAgent(corral, name)
+      if (!agent) return skip(notInstalled(name))
+      const id = newAgentSessionId()
+      await post('/api/session', { sessionId: id })
+      const { items, expected } = everyKind(id)
+      await post(`/api/session/${id}/ingest?v=2`, { data: items })
+      const file = join(corral.folder, `every-kind-${name}.json`)
+      await writeFile(file, JSON.stringify(await get(`/api/session/${id}/export`)))
+
+      const machine = await laptop({ home: join(corral.folder, `import-${name}`), agent, modelUrl: model.url })
+      expect(await machine.run(['import', file])).toContain(id)
+      const imported: SessionExport = JSON.parse(jsonOf(await machine.run(['export', id])))
+      expect(imported.messages).toEqual(expected)
+      expect(await machine.run(['run', '--session', id, play(say('It goes on.'))])).toContain('It goes on.')
+    },
+    300_000,
+  )
+})
 
 test('a pushed session goes on in the cloud; its agent knows what was said, and its machine is told to stop pushing', async ({
   skip,
 }) => {
-  const { stdout } = await corral.command(['agents', 'ls', '--json'])
-  const installed: { name: string }[] = JSON.parse(stdout)
-  if (!installed.some(({ name }) => name === 'kilo'))
-    return skip('Kilo is not installed; add it with "corral agents add kilo"')
+  if (!(await installedAgent(corral, 'kilo'))) return skip(notInstalled('kilo'))
   const id = newAgentSessionId()
   await post('/api/session', { sessionId: id })
   const [asked, answered] = [newMessageId(), newMessageId()]
@@ -195,6 +206,3 @@ async function post(path: string, body: object): Promise<void> {
   })
   if (!response.ok) throw new Error(`${response.status} for ${path}: ${await response.text()}`)
 }
-
-/** What the CLI says beside it stands before. */
-const jsonOf = (output: string) => output.slice(output.indexOf('{'))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { agentExport } from './harness/agentExport.ts'
 import { type Installation, startInstallation } from './harness/installation.ts'
+import { installedAgent, notInstalled } from './harness/installedAgent.ts'
 import { git, makeRepository } from './harness/repositories.ts'
 import { bash, play, say, write } from './harness/script.ts'
 import { jsonIn, toolOutputs } from './harness/tools.ts'
@@ -16,10 +17,7 @@ beforeAll(async () => {
 afterAll(() => corral?.end())
 
 test('Kilo takes a prompt and a follow-up, its tools work, and its branch is pushed', async ({ skip }) => {
-  const { stdout } = await corral.command(['agents', 'ls', '--json'])
-  const installed: { name: string }[] = JSON.parse(stdout)
-  if (!installed.some(({ name }) => name === 'kilo'))
-    skip('Kilo is not installed; add it with "corral agents add kilo"')
+  if (!(await installedAgent(corral, 'kilo'))) skip(notInstalled('kilo'))
 
   const repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
   const first = await corral.corral.call.start.mutate({

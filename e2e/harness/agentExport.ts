@@ -8,18 +8,15 @@ import { cp, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentSessionId, SessionExport, SessionId } from '@corral/protocol'
 import type { Installation } from './installation.ts'
+import { installedAgent } from './installedAgent.ts'
 
 const exportMs = 20_000
-
-type InstalledAgent = { name: string; folder: string; bin: string }
 
 export async function agentExport(
   corral: Installation,
   which: { session: SessionId; agentSessionId: AgentSessionId; agent: string },
 ): Promise<SessionExport> {
-  const { stdout: installed } = await corral.command(['agents', 'ls', '--json'])
-  const agents: InstalledAgent[] = JSON.parse(installed)
-  const agent = agents.find(({ name }) => name === which.agent)
+  const agent = await installedAgent(corral, which.agent)
   if (!agent) throw new Error(`${which.agent} is not installed`)
 
   const copy = join(corral.folder, `home-of-${which.session}`)
@@ -27,7 +24,7 @@ export async function agentExport(
   await rm(copy, { recursive: true, force: true })
   await cp(await homeInSandbox(corral, which.session), copy, { recursive: true })
   const exported = join(copy, 'exported.json')
-  await runExport(join(agent.folder, agent.bin), which.agentSessionId, { home: copy, exported })
+  await runExport(agent.program, which.agentSessionId, { home: copy, exported })
   const text = await readFile(exported, 'utf8')
   return JSON.parse(text.replaceAll(/msg_[0-9a-f]{12}zCorral/g, 'msg_'))
 }

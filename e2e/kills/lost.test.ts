@@ -2,15 +2,16 @@
  * The disk of a sandbox is gone: removed under a turn, lost together with the server, collected to make room, collected
  * since nobody touched it. One conversation goes through all of it.
  */
-import { glob, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, startInstallation } from '../harness/installation.ts'
 import { git } from '../harness/repositories.ts'
 import { bash, gate, play, say, write } from '../harness/script.ts'
-import { type Begun, callsOf, checkoutOf, startConversation } from './conversation.ts'
+import { type Begun, checkoutOf, startConversation } from './conversation.ts'
 import { answerOf } from './kept.ts'
+import { allKept, loseSandboxes, messagesOf } from './loss.ts'
 
 let corral: Installation
 let conversation: Begun
@@ -27,33 +28,13 @@ afterAll(async () => {
   await corral?.end()
 })
 
-/** Waits until nothing of the session is in its sandbox alone, by what its supervisor notes. */
-const kept = () =>
-  eventually('everything to be kept', 20_000, async () => {
-    const notes = join(corral.home, 'sandboxes', '*', 'state', 'sessions', `${conversation.session}.json`)
-    for await (const path of glob(notes)) return JSON.parse(await readFile(path, 'utf8')).unkept === false || null
-    return null
-  })
-
-/** Moved away in one step, and then removed while its processes may still write. */
-async function loseSandbox(): Promise<void> {
-  const lost = join(corral.folder, `lost-${Date.now()}`)
-  await rename(join(corral.home, 'sandboxes'), lost)
-  await rm(lost, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
-}
-
-/** The messages that the model was given with the last call of this turn. */
-async function messagesOf(words: string): Promise<number> {
-  return (await callsOf(conversation, words)).at(-1)?.messages ?? 0
-}
-
 test('from under a session that works: the turn is lost, and the next message has what was before it', async () => {
   const saved = await conversation.send(play(write('two.md', 'two\n'), say('Done three.')))
   await conversation.ended(saved)
-  await kept()
+  await allKept(conversation)
   const lost = await conversation.send(play(say('At work. '), gate('lost'), write('never.md', 'never\n')))
   await conversation.atGate('lost')
-  await loseSandbox()
+  await loseSandboxes(corral)
   expect(await conversation.ended(lost, 10_000)).toMatchObject({ data: { reason: 'sandbox_lost' } })
   await conversation.release('lost')
 
@@ -62,7 +43,7 @@ test('from under a session that works: the turn is lost, and the next message ha
   expect(answerOf(conversation, next)).toContain('Done four.')
   const folder = await checkoutOf(conversation)
   expect(await readFile(join(folder, 'two.md'), 'utf8')).toBe('two\n')
-  expect(await messagesOf('Done four.')).toBeGreaterThan(await messagesOf('Done three.'))
+  expect(await messagesOf(conversation, 'Done four.')).toBeGreaterThan(await messagesOf(conversation, 'Done three.'))
 })
 
 test('while a checkpoint is under way, in a repository that has moved on: as of some turn before, and whole', async () => {
@@ -71,12 +52,12 @@ test('while a checkpoint is under way, in a repository that has moved on: as of 
   await git(repository, 'update-ref', 'refs/heads/main', theirs.trim())
   const last = await conversation.send(play(write('four.md', 'four\n'), say('Perhaps kept.')))
   await conversation.ended(last)
-  await loseSandbox()
+  await loseSandboxes(corral)
   const next = await conversation.send(play(bash('cat two.md'), say('Done again.')))
   expect((await conversation.ended(next)).streamEventType).toBe('complete')
   expect(await readFile(join(await checkoutOf(conversation), 'two.md'), 'utf8')).toBe('two\n')
-  expect(await messagesOf('Done again.')).toBeGreaterThan(await messagesOf('Done four.'))
-  await kept()
+  expect(await messagesOf(conversation, 'Done again.')).toBeGreaterThan(await messagesOf(conversation, 'Done four.'))
+  await allKept(conversation)
 })
 
 test('once more, after the server was killed and the sandbox with it, while its checkpoint was under way', async () => {
@@ -87,18 +68,18 @@ test('once more, after the server was killed and the sandbox with it, while its 
   await corral.start()
   const next = await conversation.send(play(bash('cat five.md'), say('Done six.')))
   expect((await conversation.ended(next)).streamEventType).toBe('complete')
-  await kept()
-  await loseSandbox()
+  await allKept(conversation)
+  await loseSandboxes(corral)
   const again = await conversation.send(play(bash('cat five.md'), say('Done seven.')))
   expect((await conversation.ended(again)).streamEventType).toBe('complete')
   expect(await readFile(join(await checkoutOf(conversation), 'five.md'), 'utf8')).toBe('five\n')
-  expect(await messagesOf('Done seven.')).toBeGreaterThan(await messagesOf('Done six.'))
+  expect(await messagesOf(conversation, 'Done seven.')).toBeGreaterThan(await messagesOf(conversation, 'Done six.'))
 })
 
 const foldersIn = async (name: string) => (await readdir(join(corral.home, name))).length
 
 test('a disk that is too full: idle sessions are collected, new work waits and is refused, and what was collected comes back', async () => {
-  await kept()
+  await allKept(conversation)
   await corral.stop()
   await writeFile(join(corral.folder, 'corral.config.json'), JSON.stringify({ minimumFreeDiskBytes: 2 ** 60 }))
   await corral.start({ CORRAL_TEST_TIMERS: 'sandboxFolderMs=500,diskRetryMs=100' })
@@ -118,12 +99,12 @@ test('a disk that is too full: idle sessions are collected, new work waits and i
   await corral.stop()
   await rm(join(corral.folder, 'corral.config.json'))
   await corral.start({ CORRAL_TEST_TIMERS: 'sandboxFolderMs=500' })
-  const before = await messagesOf('Done seven.')
+  const before = await messagesOf(conversation, 'Done seven.')
   const back = await conversation.send(play(bash('cat five.md'), say('Done eight.')))
   expect((await conversation.ended(back)).streamEventType).toBe('complete')
   expect(await readFile(join(await checkoutOf(conversation), 'five.md'), 'utf8')).toBe('five\n')
-  expect(await messagesOf('Done eight.')).toBeGreaterThan(before)
-  await kept()
+  expect(await messagesOf(conversation, 'Done eight.')).toBeGreaterThan(before)
+  await allKept(conversation)
 })
 
 test('untouched for 90 days: nothing but the log is left, and it still takes a message', async () => {

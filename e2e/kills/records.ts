@@ -43,6 +43,12 @@ export type Records = {
   asks(session: SessionId): Promise<{ id: string; state: string }[]>
   callbacks(session: SessionId): Promise<{ executionId: ExecutionId; state: string }[]>
   modelCalls(executionId: ExecutionId): Promise<number>
+  /** Tables that have rows of this session, beside its own row, and how many. */
+  remains(session: SessionId): Promise<Record<string, number>>
+  /** Until it is disposed of, whoever is about to change or remove these rows of the session waits. */
+  hold(table: 'blob', session: SessionId): Promise<AsyncDisposable>
+  /** Whether somebody waits for rows that are held. */
+  someoneWaits(): Promise<boolean>
   /** Moves all that a timer could count from into the past, as if the server had been away for so long. */
   age(session: SessionId, minutes: number): Promise<void>
 }
@@ -50,13 +56,18 @@ export type Records = {
 const uuidOf = (session: SessionId) => session.slice('agent_'.length)
 
 export function recordsOf(home: string): Records {
-  async function read<Row>(text: string, values: string[]): Promise<Row[]> {
+  async function connect(): Promise<pg.Client> {
     // The gateway is given the address of the database in its configuration.
     const { databaseUrl } = JSON.parse(await readFile(join(home, 'gateway', 'config.json'), 'utf8'))
     const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 30_000 })
     // PostgreSQL may die between two words of ours; the question that waits for its answer fails by itself.
     client.on('error', () => {})
     await client.connect()
+    return client
+  }
+
+  async function read<Row>(text: string, values: string[] = []): Promise<Row[]> {
+    const client = await connect()
     try {
       return (await client.query(text, values)).rows as Row[]
     } finally {
@@ -109,6 +120,23 @@ export function recordsOf(home: string): Records {
       const rows = await read('select 1 from model_call where execution_id = $1', [executionId])
       return rows.length
     },
+    async remains(session) {
+      const counts = ofSession.map(
+        (table) => `select '${table}' as table, count(*)::int from ${table} where session_id = $1`,
+      )
+      const rows = await read<{ table: string; count: number }>(counts.join(' union all '), [uuidOf(session)])
+      return Object.fromEntries(rows.filter(({ count }) => count > 0).map(({ table, count }) => [table, count]))
+    },
+    async hold(table, session) {
+      const client = await connect()
+      await client.query('begin')
+      await client.query(`select 1 from ${table} where session_id = $1 for update`, [uuidOf(session)])
+      return { [Symbol.asyncDispose]: () => client.end() }
+    },
+    async someoneWaits() {
+      const rows = await read(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`)
+      return rows.length > 0
+    },
     async age(session, minutes) {
       for (const [table, key, columns] of clocks) {
         const moved = columns.map((column) => `${column} = ${column} - $2 * interval '1 minute'`)
@@ -117,6 +145,11 @@ export function recordsOf(home: string): Records {
     },
   }
 }
+
+const ofSession = [
+  ...['event', 'message', 'part', 'blob', 'pushed_item', 'session_info', 'session_secret'],
+  ...['execution', 'ask', 'workspace', 'network_visit', 'checkpoint'],
+]
 
 const clocks = [
   ['execution', 'session_id = $1', ['created_at', 'delivered_at', 'started_at', 'ended_at', 'stopped_at']],

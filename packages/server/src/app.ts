@@ -315,7 +315,8 @@ export function createApp(deps: {
   )
   const messages = createMessages(database)
   const recordings = createRecordings({
-    ...{ database, log, sessions, messages, membership: identity.membership },
+    ...{ database, log, sessions, messages, timers, membership: identity.membership },
+    turnEnded: metrics.pushedTurnEnded,
     keys: {
       cursors: derivedKey(config.nextAuthSecret, 'message cursors'),
       shares: derivedKey(config.nextAuthSecret, 'share tokens'),

@@ -77,6 +77,8 @@ export const defaultTimers = {
   redactionHoldMs: 500,
   /** How often who waits for the end of a turn hears that it goes on; what stands between may cut a silence of 60 s. */
   waitedTurnMs: 15_000,
+  /** After such a silence the turn of a session that runs elsewhere counts as over, where its agent does not say so. */
+  pushedTurnMs: 5 * 60_000,
   agentIdleMs: 15 * 60_000,
   sandboxIdleMs: 30 * 60_000,
   sandboxGraceMs: 5_000,

@@ -3,19 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import {
-  type CallbackView,
-  type ExecutionId,
-  newExecutionId,
-  newMessageId,
-  newPartId,
-  type SessionId,
-} from '@corral/protocol'
+import { type CallbackView, type ExecutionId, newExecutionId, type SessionId } from '@corral/protocol'
 import { eq, sql } from 'drizzle-orm'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { defaultTimers } from '../config.ts'
-import { callback, execution, session, workspace } from '../database/schema.ts'
+import { callback, execution } from '../database/schema.ts'
 import type { Database } from '../database/transaction.ts'
 import type { Caller } from '../identity/caller.ts'
 import type { Log } from '../log/log.ts'
@@ -25,8 +18,9 @@ import { createSealing } from '../secrets/sealing.ts'
 import { reportOf } from '../sessions/executions/executionReads.ts'
 import { createSink } from '../sessions/executions/sink.ts'
 import { selfSigned } from '../testing/certificate.ts'
-import { addSession, openLog } from '../testing/log.ts'
+import { openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
+import { type RunningExecution, runningExecution } from '../testing/runningExecution.ts'
 import { type Callbacks, createCallbacks } from './callbacks.ts'
 import { type Receiver, testReceiver, verified } from './testReceiver.ts'
 
@@ -76,58 +70,14 @@ afterAll(async () => {
   await stored[Symbol.asyncDispose]()
 })
 
-type Told = Awaited<ReturnType<typeof running>>
+type Told = RunningExecution
 
 /** An execution that runs, and is to be told of at `url`. */
-async function running(options: { url?: string; headers?: Record<string, string>; autoCommit?: boolean } = {}) {
-  const { url = `${receiver.url}/hooks/secret-path?token=secret-query`, headers, autoCommit = false } = options
-  const id = newExecutionId()
-  const sessionId = await addSession(database)
-  const [owner] = await database.orm.select().from(session).where(eq(session.id, sessionId))
-  await database.orm.insert(workspace).values({ sessionId, branch: `session/${sessionId}` })
-  await database.orm.insert(execution).values({
-    id,
-    sessionId,
-    state: 'running',
-    queuedSeq: 1,
-    prompt: 'Mend the test',
-    request: { mode: 'build', model: 'scripted/demo', autoCommit, condenseOnComplete: false },
-    messageId: newMessageId(),
-    partId: newPartId(),
-    attempt: 1,
-    deliveredAt: new Date(),
-    callbackTarget: callbacks.targets.seal(id, { url, headers }),
-  })
-  let n = 1
-  return {
-    id,
-    sessionId,
-    agentSessionId: owner?.agentSessionId ?? '',
-    /** As a supervisor says it: what the agent did and how it ended, in one batch. */
-    async end(text: string, outcome: object = { result: 'completed' }) {
-      const messageID = newMessageId()
-      const info = { id: messageID, sessionID: owner?.agentSessionId, role: 'assistant', time: { created: 1 } }
-      const part = { id: newPartId(), sessionID: owner?.agentSessionId, messageID, type: 'text', text }
-      const said = (type: string, properties: object) => ({
-        type: 'kilocode' as const,
-        executionId: id,
-        data: { type, properties },
-      })
-      const events = [
-        said('message.updated', { info }),
-        said('message.part.updated', { part }),
-        { type: 'outcome' as const, executionId: id, data: { executionId: id, attempt: 1, begun: true, ...outcome } },
-      ]
-      await log.offer({ session: sessionId, epoch: 1, from: n, events })
-      n += events.length
-    },
-    async say(...events: { type: 'finalization' | 'finalized'; data: object }[]) {
-      const all = events.map((event) => ({ ...event, executionId: id }))
-      await log.offer({ session: sessionId, epoch: 1, from: n, events: all })
-      n += all.length
-    },
-  }
-}
+const running = (options: { url?: string; headers?: Record<string, string>; autoCommit?: boolean } = {}) =>
+  runningExecution(
+    { database, log, targets: callbacks.targets },
+    { url: `${receiver.url}/hooks/secret-path?token=secret-query`, ...options },
+  )
 
 const onlyCallback = async ({ sessionId }: { sessionId: SessionId }): Promise<CallbackView> => {
   const { callbacks: found } = await callbacks.list(sessionId, { limit: 10 })

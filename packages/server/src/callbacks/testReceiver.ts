@@ -18,6 +18,8 @@ export type Receiver = AsyncDisposable & {
   received: Received[]
   /** How the next ones are answered, in order; the last counts for all that follow. */
   answer(...answers: Answer[]): void
+  /** From now on done with each that comes, before it is answered; 500 when it fails. */
+  first(work: (received: Received) => Promise<void>): void
   connections(): number
 }
 
@@ -25,11 +27,17 @@ export async function testReceiver(): Promise<Receiver> {
   const received: Received[] = []
   let answers: Answer[] = [200]
   let connections = 0
+  let work: (received: Received) => Promise<void> = async () => {}
   const server = createServer((request, response) => {
     void text(request).then(
       (body) => {
-        received.push({ at: Date.now(), path: request.url ?? '', headers: request.headers, body })
-        give(response, (answers.length > 1 ? answers.shift() : answers[0]) ?? 200)
+        const one = { at: Date.now(), path: request.url ?? '', headers: request.headers, body }
+        received.push(one)
+        const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? 200
+        void work(one).then(
+          () => give(response, answer),
+          () => give(response, 500),
+        )
       },
       () => response.destroy(),
     )
@@ -44,6 +52,9 @@ export async function testReceiver(): Promise<Receiver> {
     received,
     answer(...next) {
       answers = next
+    },
+    first(next) {
+      work = next
     },
     connections: () => connections,
     async [Symbol.asyncDispose]() {

@@ -14,6 +14,8 @@ export type Metrics = {
   watching(sink: LogSink): LogSink
   log: LogObserver
   callbackAttempted(outcome: AttemptOutcome): void
+  /** Of a session that runs elsewhere. */
+  pushedTurnEnded(turn: { end: string; ms: number }): void
   /** Places of a sandbox that were about to be shown by the SDK facade where none should be. */
   placesReplaced(count: number): void
   /** In Prometheus' text form. */
@@ -61,6 +63,13 @@ export function createMetrics(now: Now): Metrics {
     labelNames: ['outcome'],
     registers,
   })
+  const pushedTurns = new Histogram({
+    name: 'corral_pushed_turn_seconds',
+    help: 'Turns of sessions that run elsewhere, by how they ended, as their pushes tell.',
+    labelNames: ['end'],
+    buckets: stepSeconds,
+    registers,
+  })
   const placesReplaced = new Counter({
     name: 'corral_facade_places_replaced_total',
     help: 'Places of a sandbox that the SDK facade found in members which should hold none, and replaced.',
@@ -83,6 +92,7 @@ export function createMetrics(now: Now): Metrics {
     callbackAttempted(outcome) {
       callbackAttempts.inc({ outcome: 'status' in outcome ? `${Math.floor(outcome.status / 100)}xx` : outcome.error })
     },
+    pushedTurnEnded: ({ end, ms }) => pushedTurns.observe({ end }, ms / 1_000),
     placesReplaced: (count) => placesReplaced.inc(count),
     async text() {
       await refresh()

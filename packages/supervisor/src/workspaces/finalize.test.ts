@@ -1,60 +1,20 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type FinalizationData, type FinalizeParams, newExecutionId, newSessionId } from '@corral/protocol'
+import { newExecutionId } from '@corral/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { GatewayCalls } from '../doors/gatewayCalls.ts'
-import { createFolder } from '../testing/folder.ts'
-import { commitTo, createRepository, git as look } from '../testing/repository.ts'
+import { type Checkout, createCheckout } from '../testing/checkout.ts'
+import { commitTo, git as look } from '../testing/repository.ts'
 import { readDiff } from './diff.ts'
-import { finalizeWorkspace } from './finalize.ts'
-import { createGit } from './git.ts'
-import { writeGitConfig } from './gitConfig.ts'
 
-let folder: ReturnType<typeof createFolder>
 let origin: string
 let workspace: string
+let folder: Checkout['folder']
+let git: Checkout['git']
+let finalize: Checkout['finalize']
 beforeEach(() => {
-  folder = createFolder()
-  origin = createRepository(join(folder.path, 'origin.git'))
-  workspace = join(folder.path, 'workspace')
-  look(folder.path, 'clone', '--quiet', origin, workspace)
-  look(workspace, 'checkout', '--quiet', '-b', 'session/one')
-  const repository = { url: origin, doorUrl: origin }
-  writeGitConfig(folder.path, { repository, author: { name: 'Corral', email: 'corral@localhost' }, token: 't' })
+  ;({ folder, origin, workspace, git, finalize } = createCheckout())
 })
 afterEach(() => folder.remove())
-
-const git = () =>
-  createGit({
-    cwd: workspace,
-    environment: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: folder.path, SESSION_ID: newSessionId() },
-  })
-
-const nobodyAnswers: GatewayCalls = () => Promise.reject(new Error('nobody was to be called'))
-
-async function finalize(
-  change: Partial<FinalizeParams> = {},
-  call: GatewayCalls = nobodyAnswers,
-): Promise<FinalizationData[]> {
-  const events: FinalizationData[] = []
-  await finalizeWorkspace({
-    git: git(),
-    params: {
-      session: newSessionId(),
-      executionId: newExecutionId(),
-      commitMessage: 'Say hello louder',
-      push: true,
-      gateway: { token: 'gateway-token' },
-      timeouts: { stepMs: 10_000, pushMs: 10_000, messageMs: 5_000 },
-      ...change,
-    },
-    call,
-    emit: (data) => events.push(data),
-    log: () => undefined,
-    signal: new AbortController().signal,
-  })
-  return events
-}
 
 const change = (content = 'changed') => writeFileSync(join(workspace, 'readme.md'), content)
 const head = () => look(workspace, 'rev-parse', 'HEAD')

@@ -2,57 +2,25 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type FinalizationData, newExecutionId, newSessionId } from '@corral/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createBench } from '../testing/bench.ts'
+import { type Checkout, createCheckout } from '../testing/checkout.ts'
 import { prepareParams } from '../testing/commands.ts'
-import { createFolder } from '../testing/folder.ts'
 import { createRepository, git as look } from '../testing/repository.ts'
 import { readDiff } from './diff.ts'
-import { finalizeWorkspace } from './finalize.ts'
-import { createGit } from './git.ts'
-import { writeGitConfig } from './gitConfig.ts'
 
-let folder: ReturnType<typeof createFolder>
 let origin: string
 let workspace: string
+let folder: Checkout['folder']
+let git: Checkout['git']
+let finalize: Checkout['finalize']
 beforeEach(() => {
-  folder = createFolder()
-  origin = createRepository(join(folder.path, 'origin.git'))
-  workspace = join(folder.path, 'workspace')
-  look(folder.path, 'clone', '--quiet', origin, workspace)
-  look(workspace, 'checkout', '--quiet', '-b', 'session/one')
-  const repository = { url: origin, doorUrl: origin }
-  writeGitConfig(folder.path, { repository, author: { name: 'Corral', email: 'corral@localhost' }, token: 't' })
+  ;({ folder, origin, workspace, git, finalize } = createCheckout())
 })
 afterEach(() => folder.remove())
 
-const git = () =>
-  createGit({
-    cwd: workspace,
-    environment: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: folder.path, SESSION_ID: newSessionId() },
-  })
 const diff = () => readDiff(git(), workspace, look(workspace, 'rev-parse', 'HEAD'))
 
-async function finalize(stepMs = 10_000): Promise<FinalizationData[]> {
-  const events: FinalizationData[] = []
-  await finalizeWorkspace({
-    git: git(),
-    params: {
-      session: newSessionId(),
-      executionId: newExecutionId(),
-      commitMessage: 'Everything there is',
-      push: true,
-      gateway: { token: 'gateway-token' },
-      timeouts: { stepMs, pushMs: 10_000, messageMs: 5_000 },
-    },
-    call: () => Promise.reject(new Error('nobody was to be called')),
-    emit: (data) => events.push(data),
-    log: () => undefined,
-    signal: new AbortController().signal,
-  })
-  return events
-}
 const pushed = [
   expect.objectContaining({ kind: 'commit', success: true }),
   expect.objectContaining({ kind: 'push', success: true }),
@@ -137,7 +105,7 @@ describe("git's configuration of a workspace", () => {
     writeFileSync(hook, `#!/bin/sh\ntouch "${folder.path}/ran-hook"\nexec sleep 600\n`)
     chmodSync(hook, 0o755)
     writeFileSync(join(workspace, 'readme.md'), 'changed\n')
-    expect(await finalize(3_000)).toEqual(pushed)
+    expect(await finalize({ timeouts: { stepMs: 3_000, pushMs: 10_000, messageMs: 5_000 } })).toEqual(pushed)
     expect(ran()).toEqual(['ran-hook'])
   })
 })

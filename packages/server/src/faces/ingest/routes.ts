@@ -80,10 +80,10 @@ export function ingestFace(options: {
     const caller = await callerOf(c, 'sessions:write')
     const id = pushedSessionIdSchema.safeParse(c.req.param('id'))
     if (!id.success) throw new CorralError('invalid_session_id')
-    parseInput(pushQuery, c.req.query())
+    const { v } = parseInput(pushQuery, c.req.query())
     const waitMs = rate.take(caller.userId)
     if (waitMs > 0) return tooMany(waitMs)
-    const push = await recordings.begin(caller, id.data)
+    const push = await recordings.begin(caller, id.data, v)
     const { data } = parseInput(pushInput, await bodies.read(c.req.raw))
     if (data.length > limits.pushItems) {
       throw new CorralError('body_too_large', { sentence: 'A push may have at most 10,000 items; send it in parts.' })
@@ -193,8 +193,8 @@ function namedId(c: Context): SessionName {
 /** Sessions of an older time have the 32 digits of a UUID. */
 const agentIdForms = /^ses_([0-9A-Za-z]{26}|[0-9a-f]{32})$/
 
-/** The form of what is pushed. A client of a later one is taken for one of ours. */
-const pushQuery = z.strictObject({ v: z.coerce.number().int().nonnegative().optional() })
+/** The form of what is pushed. A client of a later one is taken for one of ours, and one that names none for the first. */
+const pushQuery = z.strictObject({ v: z.coerce.number().int().nonnegative().default(0) })
 
 function noQuery(c: Context): void {
   parseInput(z.strictObject({}), c.req.query())

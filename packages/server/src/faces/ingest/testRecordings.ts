@@ -1,5 +1,6 @@
 /** For tests: the face of ingest over real sessions and a real log. No agent runs. */
 import type { Logger } from 'pino'
+import { defaultTimers } from '../../config.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { internalApiSecret } from '../../identity/testIdentity.ts'
@@ -24,6 +25,8 @@ export function testRecordings(deps: {
     membership: identity.membership,
     keys: { cursors: Buffer.from('cursors'), shares: Buffer.from('shares') },
     rename: async () => false,
+    turnEnded: () => {},
+    timers: defaultTimers,
   })
   return {
     recordings,

@@ -17,24 +17,37 @@ import { externalAgent } from './create.ts'
 import { blobIdOf, type PushedItem, readItem } from './item.ts'
 import { orderItems, type Standing } from './order.ts'
 import { keepParents } from './parents.ts'
+import type { PushedTurns } from './turns.ts'
 
-export type BegunPush = { caller: Caller; id: SessionId; agentSessionId: AgentSessionId; pushNo: number }
+export type BegunPush = {
+  caller: Caller
+  id: SessionId
+  agentSessionId: AgentSessionId
+  pushNo: number
+  /** The form of what is pushed, as its client says. */
+  form: number
+}
 
 type SessionRow = typeof session.$inferSelect
 
-export function createPushes(deps: { database: Database; log: Pick<Log, 'appendIn'>; membership: Membership }) {
-  const { database, log, membership } = deps
+export function createPushes(deps: {
+  database: Database
+  log: Pick<Log, 'appendIn'>
+  membership: Membership
+  turns: PushedTurns
+}) {
+  const { database, log, membership, turns } = deps
 
   return {
     /** When the head of a push has arrived, before its body: draws its number. `session_not_found`, `session_moved_to_cloud`. */
-    async begin(caller: Caller, agentSessionId: AgentSessionId): Promise<BegunPush> {
+    async begin(caller: Caller, agentSessionId: AgentSessionId, form: number): Promise<BegunPush> {
       const row = await findOwned(database.orm, caller, { agentSessionId })
       requireExternal(row)
       const { rows } = await database.pool.query<{ no: number }>({
         name: 'draw_push_number',
         text: `select nextval('push_order') as no`,
       })
-      return { caller, id: row.id, agentSessionId, pushNo: rows[0]?.no ?? 0 }
+      return { caller, id: row.id, agentSessionId, pushNo: rows[0]?.no ?? 0, form }
     },
 
     async apply(push: BegunPush, given: readonly unknown[]): Promise<PushAnswer> {
@@ -60,6 +73,7 @@ export function createPushes(deps: { database: Database; log: Pick<Log, 'appendI
         await changeRow(tx, row, current(order, items, stored), organizations, order.accepted.length > 0)
         return { accepted: order.accepted.length, unchanged: order.unchanged }
       })
+      turns.pushed(id, { form: push.form, isNews: counts.accepted > 0, items })
       return { success: true, ...counts, skipped }
     },
   }

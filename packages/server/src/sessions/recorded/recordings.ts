@@ -4,6 +4,7 @@
  */
 import type { AgentSessionId, PushAnswer, SessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
+import type { Timers } from '../../config.ts'
 import { user } from '../../database/identityTables.ts'
 import type { session } from '../../database/schema.ts'
 import { sessionHead } from '../../database/schema.ts'
@@ -13,6 +14,7 @@ import type { Log } from '../../log/log.ts'
 import { findOwned, type SessionName } from '../access.ts'
 import { createPushed } from '../pushed/create.ts'
 import { type BegunPush, createPushes } from '../pushed/push.ts'
+import { createPushedTurns, type EndedTurn } from '../pushed/turns.ts'
 import { createSessionRows, type SessionRows } from '../reads/rows.ts'
 import type { Sessions } from '../sessions.ts'
 import { type ExportStream, infoOf, openExport } from '../transcript/export.ts'
@@ -29,7 +31,7 @@ export type Recordings = {
   rows: SessionRows
   /** Again is the same; `session_not_found` when it was deleted. */
   create(caller: Caller, id: AgentSessionId): Promise<void>
-  begin(caller: Caller, id: AgentSessionId): Promise<BegunPush>
+  begin(caller: Caller, id: AgentSessionId, form: number): Promise<BegunPush>
   apply(push: BegunPush, items: readonly unknown[]): Promise<PushAnswer>
   export(caller: Caller, which: SessionName, after?: number): Promise<ExportStream>
   page(
@@ -59,11 +61,15 @@ export function createRecordings(deps: {
   keys: { cursors: Uint8Array; shares: Uint8Array }
   /** Tells the agent of a session that runs here; false when none runs, or it did not take it. */
   rename(row: typeof session.$inferSelect, title: string): Promise<boolean>
+  /** For figures. */
+  turnEnded(turn: EndedTurn): void
+  timers: Pick<Timers, 'pushedTurnMs' | 'executionMs'>
 }): Recordings {
   const { database, sessions, keys } = deps
   const { orm } = database
   const snapshots = createSnapshots(database)
-  const pushes = createPushes(deps)
+  const turns = createPushedTurns({ timers: deps.timers, ended: deps.turnEnded })
+  const pushes = createPushes({ ...deps, turns })
   const pages = createMessagePages({ messages: deps.messages, cursorKey: keys.cursors })
   const shares = createShares({ database, key: keys.shares })
   const titles = createTitles(deps)

@@ -8,8 +8,8 @@ import { z } from 'zod'
 import { type session, sessionHead, sessionInfo } from '../../database/schema.ts'
 import { placesOf } from '../placement/places.ts'
 import { wholeContent, wholeText } from './blobs.ts'
-import type { Snapshots } from './snapshot.ts'
-import { type Snapshot, storedMessages, type Which } from './storedMessages.ts'
+import type { Snapshot, Snapshots } from './snapshot.ts'
+import { type Reading, storedMessages, type Which } from './storedMessages.ts'
 
 type SessionRow = typeof session.$inferSelect
 
@@ -49,17 +49,23 @@ async function* again<T>(first: T | undefined, rest: AsyncGenerator<T, void, voi
 }
 
 async function* messages(snapshot: Snapshot, owner: SessionRow, part: ExportPart) {
-  const { id: session, agentSessionId } = owner
+  const { id: session } = owner
+  /** Rows as they are: what is large is passed on piece by piece. */
+  const reading: Reading<string, string> = {
+    at: (read) => read(snapshot),
+    info: async (_snapshot, _session, row) => row,
+    part: async (_snapshot, _session, row) => row,
+  }
   let open: 'no message' | 'no part' | 'parts' = 'no message'
-  for await (const entry of storedMessages(snapshot, { session, agentSessionId, ...part })) {
+  for await (const entry of storedMessages(reading, owner, part)) {
     if (entry.kind === 'message') {
       yield open === 'no message' ? '{"info":' : ']},{"info":'
-      yield* content(snapshot, session, entry.content)
+      yield* content(snapshot, session, entry.info)
       yield ',"parts":['
       open = 'no part'
-    } else if (!isPassing(entry.content)) {
+    } else if (!isPassing(entry.part)) {
       if (open === 'parts') yield ','
-      yield* content(snapshot, session, entry.content)
+      yield* content(snapshot, session, entry.part)
       open = 'parts'
     }
   }

@@ -55,14 +55,7 @@ export function readTranscript(orm: Orm, session: SessionId, executionId?: Execu
 export type PartName = { messageId: string; id: string }
 export type PartRow = PartName & { part: Part; position: number }
 
-/** These parts in the order in which they are named, as of one moment; those that are not there any more are left out. */
-export const foldedParts = (orm: Orm, session: SessionId, named: readonly PartName[]): Promise<PartRow[]> =>
-  orm.transaction((tx) => foldedPartsIn(tx, session, named), {
-    isolationLevel: 'repeatable read',
-    accessMode: 'read only',
-  })
-
-/** The same as of the snapshot of a transaction. */
+/** These parts in the order in which they are named, as of the snapshot of a transaction; those that are not there any more are left out. */
 export async function foldedPartsIn(
   tx: Pick<Orm, 'select' | 'execute'>,
   session: SessionId,

@@ -1,11 +1,40 @@
 /**
- * Long reads, as of one moment: each has a connection and a snapshot of its own for as long as it lasts. Few at a time,
- * so that slow readers take no connection from anybody else; who finds no place waits a while, and is refused then.
+ * Reads as of one moment, each on a connection and in a snapshot of its own. Long ones keep theirs for as long as they
+ * last: few at a time, so that slow readers take no connection from anybody else; who finds no place waits a while, and
+ * is refused then.
  */
 import { CorralError } from '@corral/protocol'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { Pool } from 'pg'
-import type { Snapshot } from './storedMessages.ts'
+import type { Orm, Tx } from '../../database/transaction.ts'
+
+/** A connection in a transaction of one snapshot. */
+export type Snapshot = { client: Pick<Tx['client'], 'query'>; orm: Pick<Orm, 'select'> }
+
+/** Until it is disposed of. */
+async function openSnapshot(pool: Pool): Promise<Snapshot & AsyncDisposable> {
+  const client = await pool.connect()
+  async function end(): Promise<void> {
+    const broken = await client.query('rollback').then(
+      () => undefined,
+      (error: Error) => error,
+    )
+    client.release(broken)
+  }
+  try {
+    await client.query('begin isolation level repeatable read read only')
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return { client, orm: drizzle(client), [Symbol.asyncDispose]: end }
+}
+
+/** A short read. */
+export async function inSnapshot<T>(pool: Pool, read: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+  await using snapshot = await openSnapshot(pool)
+  return await read(snapshot)
+}
 
 export type Snapshots = {
   /** Ends the snapshot with the generator that was made from it. Throws `unavailable` when there was no place. */
@@ -45,17 +74,8 @@ export function createSnapshots({ pool }: { pool: Pool }): Snapshots {
     async *read(run) {
       await takePlace()
       try {
-        const client = await pool.connect()
-        let broken: Error | undefined
-        try {
-          await client.query('begin isolation level repeatable read read only')
-          yield* run({ client, orm: drizzle(client) })
-        } finally {
-          await client.query('rollback').catch((error: Error) => {
-            broken = error
-          })
-          client.release(broken)
-        }
+        await using snapshot = await openSnapshot(pool)
+        yield* run(snapshot)
       } finally {
         givePlace()
       }
