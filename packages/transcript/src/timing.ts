@@ -9,22 +9,12 @@ import {
   finalizationDataSchema,
   type StepName,
   statusDataSchema,
+  type Timing,
   type TimingStep,
 } from '@corral/protocol'
 import type { LogEvent } from './change.ts'
 
-export type TimingView = {
-  /** Unix milliseconds of the earliest step; null when nothing has begun. */
-  startTime: number | null
-  /** In the order of their starts. */
-  steps: TimingStep[]
-  queuedMs: number | null
-  /** Start of the first step of the set-up to the end of its last, which is `prompt_send`. */
-  setupMs: number | null
-  agentExecutionMs: number | null
-  /** From the creation of the execution to the end of the last step. */
-  totalMs: number | null
-}
+export type TimingView = Omit<Timing, 'cloudAgentSessionId' | 'executionId'>
 
 /** Times are Unix milliseconds by the server's clock; `end` is null while it runs. */
 type Bar = {

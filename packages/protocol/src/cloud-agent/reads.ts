@@ -169,11 +169,15 @@ export type TimingStep = z.infer<typeof timingStepSchema>
 export type Timing = {
   cloudAgentSessionId: SessionId
   executionId: ExecutionId | null
+  /** Unix milliseconds of the earliest step; null when nothing has begun. */
   startTime: number | null
+  /** In the order of their starts. */
   steps: TimingStep[]
   queuedMs: number | null
+  /** Start of the first step of the set-up to the end of its last, which is `prompt_send`. */
   setupMs: number | null
   agentExecutionMs: number | null
+  /** From the creation of the execution to the end of the last step. */
   totalMs: number | null
 }
 

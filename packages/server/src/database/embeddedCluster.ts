@@ -20,6 +20,7 @@ import {
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { isThere } from '../host/isThere.ts'
 import { hasCode } from '../host/systemError.ts'
 import { accountsFile, type PostgresFolders, type PostgresPrograms, postgresEnvironment } from './embeddedUser.ts'
 
@@ -126,16 +127,6 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined
-    throw error
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return true
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false
     throw error
   }
 }

@@ -3,6 +3,8 @@
  * can be no host: after the colon of a host there is a port.) Pure; the server makes the addresses, the gateway reads
  * them, and each address is that of one repository.
  */
+import { decodedComponent } from '../decodedComponent.ts'
+
 export type Repository =
   | { kind: 'remote'; host: string /** `owner/repo`, decoded. */; path: string }
   | { kind: 'local' /** Absolute, decoded. */; path: string }
@@ -61,17 +63,8 @@ function isHost(host: string): boolean {
 
 /** Decoded; null when a segment is not a plain name, so that no address leads anywhere else than it says. */
 function plainPath(encoded: string): string | null {
-  const segments = encoded.split('/').map(decoded)
+  const segments = encoded.split('/').map(decodedComponent)
   return segments.every((segment) => segment !== null && isPlainName(segment)) ? segments.join('/') : null
-}
-
-function decoded(segment: string): string | null {
-  try {
-    return decodeURIComponent(segment)
-  } catch (error) {
-    if (error instanceof URIError) return null
-    throw error
-  }
 }
 
 function isPlainName(name: string): boolean {

@@ -3,7 +3,9 @@
  * was called. Pure. `/mcp/<name>` is the server's address; `/mcp/<name>/at/<place>` another place of the same server,
  * which an `sse` server names for its messages.
  */
+
 import { filledIn, type McpAddress, type McpServer, placeholdersIn } from '@corral/protocol'
+import { decodedComponent } from '../decodedComponent.ts'
 import type { OutboundPolicy } from '../outbound/policy.ts'
 
 export type McpCall = { server: string /** Path and query on the server; null: its address. */; place: string | null }
@@ -18,7 +20,7 @@ export const isMcpPath = (path: string): boolean => path.startsWith(prefix)
 
 export function readMcpCall(path: string): McpCall | null {
   const [name = '', at, place, ...more] = path.slice(prefix.length).split('/')
-  const server = decoded(name)
+  const server = decodedComponent(name)
   if (!isMcpPath(path) || !server || more.length > 0) return null
   if (at === undefined) return { server, place: null }
   if (at !== 'at' || !place) return null
@@ -61,13 +63,4 @@ export function decideMcpTarget(
     Object.entries(server.headers ?? {}).map(([name, value]) => [name.toLowerCase(), filledIn(value, variables)]),
   )
   return { kind: 'passed', url, headers, server }
-}
-
-function decoded(text: string): string | null {
-  try {
-    return decodeURIComponent(text)
-  } catch (error) {
-    if (error instanceof URIError) return null
-    throw error
-  }
 }

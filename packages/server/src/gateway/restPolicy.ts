@@ -2,6 +2,7 @@
  * What of a host's REST interface a session may use: listed paths of its own repository. Reads, and creating or changing
  * a pull request from the session's branch; nothing that merges, comments, or changes settings. Pure.
  */
+import { decodedComponent } from '../decodedComponent.ts'
 import { type CodeHost, codeHostOf, type HostKind, type HostPolicy } from './codeHost.ts'
 import { repositoryOf } from './doorUrl.ts'
 import { ownHostOf } from './gitPolicy.ts'
@@ -149,8 +150,8 @@ function whatIsAsked(method: string, below: string[], { reads, pulls, changeMeth
 
 /** The decoded segments below `root`; null when it is not below, or a segment would lead elsewhere. */
 function pathBelow(path: string, root: string): string[] | null {
-  const segments = path.split('/').map(decoded)
-  const roots = root.split('/').map(decoded)
+  const segments = path.split('/').map(decodedComponent)
+  const roots = root.split('/').map(decodedComponent)
   if (!segments.every((segment) => segment !== null && isPlain(segment))) return null
   if (roots.some((segment, at) => segments[at]?.toLowerCase() !== segment?.toLowerCase())) return null
   return segments.slice(roots.length).filter((segment) => segment !== null)
@@ -161,15 +162,6 @@ const isPlain = (segment: string) =>
   segment.split('/').every((name) => name !== '' && name !== '.' && name !== '..') &&
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   !/[\\\u0000-\u001f\u007f]/.test(segment)
-
-function decoded(segment: string): string | null {
-  try {
-    return decodeURIComponent(segment)
-  } catch (error) {
-    if (error instanceof URIError) return null
-    throw error
-  }
-}
 
 function matches(below: string[], pattern: string): boolean {
   const parts = pattern === '' ? [] : pattern.split('/')

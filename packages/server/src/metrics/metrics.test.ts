@@ -1,15 +1,14 @@
 /** The figures that Prometheus gets, of a real log on a real database. */
-import { newExecutionId, newMessageId, newPartId } from '@corral/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unsentCallbacks } from '../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../config.ts'
 import { connect } from '../database/connect.ts'
-import { execution, workspace } from '../database/schema.ts'
 import { operatorFace } from '../faces/operator/routes.ts'
 import { quietLogger } from '../identity/testIdentity.ts'
 import { createSink } from '../sessions/executions/sink.ts'
-import { addSession, delta, type LogUnderTest, openLog } from '../testing/log.ts'
+import { delta, type LogUnderTest, openLog } from '../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
+import { addRunningExecution } from '../testing/runningExecution.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import type { GatewayFigures } from './now.ts'
 
@@ -43,20 +42,8 @@ async function figure(series: string): Promise<number | null> {
   return line === undefined ? null : Number(line.slice(series.length + 1))
 }
 
-async function running() {
-  const sessionId = await addSession(database)
-  const id = newExecutionId()
-  await database.orm.insert(workspace).values({ sessionId })
-  await database.orm.insert(execution).values({
-    ...{ id, sessionId, state: 'running', queuedSeq: 1, prompt: 'Mend the test', attempt: 1, deliveredAt: new Date() },
-    request: { mode: 'build', model: 'scripted/demo', autoCommit: false, condenseOnComplete: false },
-    ...{ messageId: newMessageId(), partId: newPartId() },
-  })
-  return { sessionId, id }
-}
-
 test('executions and steps are counted once they are on disk', async () => {
-  const { sessionId, id } = await running()
+  const { sessionId, id } = await addRunningExecution(database)
   expect(await figure('corral_executions{state="running"}')).toBe(1)
   const step = { type: 'status' as const, data: { message: 'Cloned.', step: 'clone', state: 'ok', durationMs: 1_500 } }
   const outcome = { executionId: id, attempt: 1, begun: true, result: 'failed', reason: 'model_error' }
@@ -72,7 +59,7 @@ test('executions and steps are counted once they are on disk', async () => {
 })
 
 test('what is not stored is not counted', async () => {
-  const { sessionId, id } = await running()
+  const { sessionId, id } = await addRunningExecution(database)
   const before = await figure('corral_log_append_seconds_count')
   const outcome = { executionId: id, attempt: 1, begun: true, result: 'completed' }
   const frame = {
@@ -91,6 +78,12 @@ test('attempts of callbacks are counted by what came of them', async () => {
   metrics.callbackAttempted({ error: 'timeout' })
   expect(await figure('corral_callback_attempts_total{outcome="5xx"}')).toBe(1)
   expect(await figure('corral_callback_attempts_total{outcome="timeout"}')).toBe(1)
+})
+
+test('turns of sessions that run elsewhere are counted by how they ended', async () => {
+  metrics.pushedTurnEnded({ end: 'completed', ms: 2_500 })
+  expect(await figure('corral_pushed_turn_seconds_count{end="completed"}')).toBe(1)
+  expect(await figure('corral_pushed_turn_seconds_sum{end="completed"}')).toBe(2.5)
 })
 
 test('what is so now is asked for, also of the gateway and the process', async () => {

@@ -2,12 +2,12 @@
  * The scripted model as a process of this data folder: started when a session first asks for one of its models, found
  * by the gateway through a file with its address, and ended by `corral down`.
  */
-import { mkdir, rm, stat } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { detachedIsRunning, startDetached, stopDetached } from '../host/detached.ts'
-import { hasCode } from '../host/systemError.ts'
+import { isThere } from '../host/isThere.ts'
 
 const startTimeoutMs = 10_000
 
@@ -59,15 +59,5 @@ export function createScriptedProcess(options: {
       await starting
     },
     stop: () => stopDetached(pidFile, 2_000),
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return true
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false
-    throw error
   }
 }

@@ -1,10 +1,27 @@
-/** For tests: an execution that runs, and whose end somebody is owed a callback for; what its supervisor says goes into the log. */
-import { newExecutionId, newMessageId, newPartId } from '@corral/protocol'
+/** For tests: an execution that runs; and one of which somebody is to be told, with what its supervisor says. */
+import { type ExecutionId, newExecutionId, newMessageId, newPartId, type SessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
 import type { CallbackTargets } from '../callbacks/target.ts'
 import { execution, session, workspace } from '../database/schema.ts'
-import type { LogUnderTest } from './log.ts'
-import { addSession } from './log.ts'
+import { addSession, type LogUnderTest } from './log.ts'
+
+type Row = typeof execution.$inferInsert
+
+/** The only one of a session of its own. */
+export async function addRunningExecution(
+  database: LogUnderTest['database'],
+  changes: (id: ExecutionId) => Partial<Row> = () => ({}),
+): Promise<{ sessionId: SessionId; id: ExecutionId }> {
+  const id = newExecutionId()
+  const sessionId = await addSession(database)
+  await database.orm.insert(workspace).values({ sessionId, branch: `session/${sessionId}` })
+  await database.orm.insert(execution).values({
+    ...{ id, sessionId, state: 'running', queuedSeq: 1, prompt: 'Mend the test', attempt: 1, deliveredAt: new Date() },
+    request: { mode: 'build', model: 'scripted/demo', autoCommit: false, condenseOnComplete: false },
+    ...{ messageId: newMessageId(), partId: newPartId(), ...changes(id) },
+  })
+  return { sessionId, id }
+}
 
 export type RunningExecution = Awaited<ReturnType<typeof runningExecution>>
 
@@ -13,25 +30,13 @@ export async function runningExecution(
   options: { url: string; headers?: Record<string, string>; autoCommit?: boolean },
 ) {
   const { url, headers, autoCommit = false } = options
-  const id = newExecutionId()
-  const sessionId = await addSession(database)
+  const { sessionId, id } = await addRunningExecution(database, (own) => ({
+    callbackTarget: targets.seal(own, { url, headers }),
+    request: { mode: 'build', model: 'scripted/demo', autoCommit, condenseOnComplete: false },
+  }))
   const [owner] = await database.orm.select().from(session).where(eq(session.id, sessionId))
   if (!owner) throw new Error('the session is not there')
   const { agentSessionId } = owner
-  await database.orm.insert(workspace).values({ sessionId, branch: `session/${sessionId}` })
-  await database.orm.insert(execution).values({
-    id,
-    sessionId,
-    state: 'running',
-    queuedSeq: 1,
-    prompt: 'Mend the test',
-    request: { mode: 'build', model: 'scripted/demo', autoCommit, condenseOnComplete: false },
-    messageId: newMessageId(),
-    partId: newPartId(),
-    attempt: 1,
-    deliveredAt: new Date(),
-    callbackTarget: targets.seal(id, { url, headers }),
-  })
   let n = 1
   const said = (type: string, properties: object) => ({
     type: 'kilocode' as const,

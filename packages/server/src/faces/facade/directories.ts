@@ -2,7 +2,9 @@
  * The virtual folders by which clients say what they mean: `/cloud-agent` is everything, `/cloud-agent/sessions/<id>` one
  * session. SDKs give them as a query or as a header, some as both. Source: 31 (c) "Rules for every route".
  */
+
 import { type AgentSessionId, agentSessionIdSchema } from '@corral/protocol'
+import { decodedComponent } from '../../decodedComponent.ts'
 import { type FacadeCode, FacadeRefusal } from './refusal.ts'
 
 const everything = '/cloud-agent'
@@ -29,7 +31,7 @@ export function readDirectory(request: Request, query: URLSearchParams, code: Fa
   const given = new Set(query.getAll('directory'))
   for (const name of headers) {
     const value = request.headers.get(name)
-    if (value !== null) given.add(decoded(value) ?? '')
+    if (value !== null) given.add(decodedComponent(value) ?? '')
   }
   if (given.size > 1) throw refuse('directory: the request names two different ones.')
   const [path] = given
@@ -40,13 +42,4 @@ export function readDirectory(request: Request, query: URLSearchParams, code: Fa
     throw refuse(`directory: must be ${everything} or ${ofSession}<session id>.`)
   }
   return { kind: 'session', id: agentSessionIdIn(id) }
-}
-
-function decoded(text: string): string | null {
-  try {
-    return decodeURIComponent(text)
-  } catch (error) {
-    if (error instanceof URIError) return null
-    throw error
-  }
 }

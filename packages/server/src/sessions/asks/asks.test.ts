@@ -1,13 +1,14 @@
 /** Asks as rows: opened and closed through the log's own door and by people, whatever comes twice, late or at once. */
-import { type ExecutionId, newExecutionId, newMessageId, newPartId, type SessionId } from '@corral/protocol'
+import type { ExecutionId, SessionId } from '@corral/protocol'
 import { asc, eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unsentCallbacks } from '../../callbacks/testCallbacks.ts'
 import { defaultTimers } from '../../config.ts'
 import { auditLog } from '../../database/auditTable.ts'
-import { ask, event, execution, workspace } from '../../database/schema.ts'
-import { addSession, type LogUnderTest, openLog } from '../../testing/log.ts'
+import { ask, event } from '../../database/schema.ts'
+import { type LogUnderTest, openLog } from '../../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../../testing/postgres.ts'
+import { addRunningExecution } from '../../testing/runningExecution.ts'
 import { settle } from '../executions/settle.ts'
 import { createSink } from '../executions/sink.ts'
 import { connectedState } from '../reads/connectedState.ts'
@@ -44,21 +45,7 @@ const permission = (id: string, always: string[] = []) => ({
 
 /** A session whose only execution runs, and what its supervisor and people say. */
 async function running() {
-  const session = await addSession(database)
-  const id = newExecutionId()
-  await database.orm.insert(workspace).values({ sessionId: session })
-  await database.orm.insert(execution).values({
-    id,
-    sessionId: session,
-    state: 'running',
-    queuedSeq: 1,
-    prompt: 'Mend the test',
-    request: { mode: 'build', model: 'scripted/demo', autoCommit: false, condenseOnComplete: false },
-    messageId: newMessageId(),
-    partId: newPartId(),
-    attempt: 1,
-    deliveredAt: new Date(),
-  })
+  const { sessionId: session, id } = await addRunningExecution(database)
   let n = 0
   const offer = (type: string, data: unknown, executionId: ExecutionId = id) =>
     log.offer({ session, epoch: 1, from: ++n, events: [{ type, executionId, data }] })

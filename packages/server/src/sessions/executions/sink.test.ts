@@ -1,6 +1,6 @@
 /** What a supervisor says of the end of an execution, through the log's own door. */
 import { randomUUID } from 'node:crypto'
-import { type ExecutionId, newExecutionId, newMessageId, newPartId, type SessionId } from '@corral/protocol'
+import type { ExecutionId, SessionId } from '@corral/protocol'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unsentCallbacks } from '../../callbacks/testCallbacks.ts'
@@ -8,6 +8,7 @@ import { defaultTimers } from '../../config.ts'
 import { event, execution, modelCall, session, workspace } from '../../database/schema.ts'
 import { addSession, delta, type LogUnderTest, openLog } from '../../testing/log.ts'
 import { type TestDatabase, testDatabase } from '../../testing/postgres.ts'
+import { addRunningExecution } from '../../testing/runningExecution.ts'
 import { createSink } from './sink.ts'
 
 let stored: TestDatabase
@@ -27,22 +28,10 @@ afterAll(async () => {
 
 /** A session whose only execution was handed to a supervisor a minute ago. */
 async function running() {
-  const session = await addSession(database)
-  const id = newExecutionId()
-  await database.orm.insert(workspace).values({ sessionId: session })
-  await database.orm.insert(execution).values({
-    id,
-    sessionId: session,
-    state: 'running',
-    queuedSeq: 1,
-    prompt: 'Mend the test',
-    request: { mode: 'build', model: 'scripted/demo', autoCommit: false, condenseOnComplete: false },
-    messageId: newMessageId(),
-    partId: newPartId(),
-    attempt: 1,
+  const { sessionId: session, id } = await addRunningExecution(database, () => ({
     sentLink: 'link-1',
     deliveredAt: new Date(Date.now() - 60_000),
-  })
+  }))
   let n = 0
   const offer = (event: { type: 'outcome' | 'stopped' | 'warmed'; executionId?: ExecutionId; data: object }) =>
     log.offer({ session, epoch: 1, from: ++n, events: [event] })

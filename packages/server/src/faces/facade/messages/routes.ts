@@ -1,5 +1,6 @@
 /** The messages of a session: all of them as a stream, pages of them, and one by its id. */
 import type { Logger } from 'pino'
+import { decodedComponent } from '../../../decodedComponent.ts'
 import type { Roots } from '../../../sessions/reads/roots.ts'
 import type { Messages } from '../../../sessions/transcript/messages.ts'
 import { createCursors } from '../cursors.ts'
@@ -72,7 +73,7 @@ export function messageRoutes(deps: {
       scope: 'sessions:read',
       on: 'session',
       async handle({ root, params }) {
-        const id = decoded(params.get('messageID') ?? '')
+        const id = messageIdIn(params.get('messageID') ?? '')
         const found = id === null ? null : await messages.one(root, id)
         if (!found) throw new FacadeRefusal('KILO_MESSAGE_NOT_FOUND', 'There is no such message in this session.')
         return Response.json(projection.message(root, found))
@@ -82,12 +83,7 @@ export function messageRoutes(deps: {
 }
 
 /** Null for what no message is called. */
-function decoded(part: string): string | null {
-  try {
-    const id = decodeURIComponent(part)
-    return id.startsWith('msg') && id.length <= 200 && !/[/\0]/.test(id) ? id : null
-  } catch (error) {
-    if (error instanceof URIError) return null
-    throw error
-  }
+function messageIdIn(part: string): string | null {
+  const id = decodedComponent(part)
+  return id?.startsWith('msg') && id.length <= 200 && !/[/\0]/.test(id) ? id : null
 }
