@@ -121,6 +121,7 @@ test('a local turn is pushed, equals the CLI’s own export, and comes back by a
 describe('an export with every kind of part in it', () => {
   test.for(['opencode', 'kilo'] as const)(
     'is taken by the import of %s, and goes on there',
+    { timeout: 300_000 },
     async (name, { skip }) => {
       const agent = await installedAgent(corral, name)
       if (!agent) return skip(notInstalled(name))
@@ -137,7 +138,6 @@ describe('an export with every kind of part in it', () => {
       expect(imported.messages).toEqual(expected)
       expect(await machine.run(['run', '--session', id, play(say('It goes on.'))])).toContain('It goes on.')
     },
-    300_000,
   )
 })
 
