@@ -1,16 +1,15 @@
 /**
- * Stock agents on somebody's own machine: a Kilo CLI that is pointed at Corral, whose session is here while it runs and goes
- * when it is deleted, and exports that come back into agents by their own import.
+ * A stock Kilo CLI on somebody's own machine, pointed at Corral: its session is here while it runs, and goes when it is
+ * deleted. `long/imports.test.ts` has exports that come back into other agents.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newAgentSessionId, newMessageId, newPartId, type SessionExport, type SessionRow } from '@corral/protocol'
 import { type ScriptedModel, startScriptedModel } from '@corral/scripted-model'
 import { createKiloClient } from '@kilocode/sdk/v2/client'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { agentExport } from './harness/agentExport.ts'
 import { eventually } from './harness/eventually.ts'
-import { everyKind } from './harness/everyKind.ts'
 import { apiKey, type Installation, internalKey, startInstallation } from './harness/installation.ts'
 import { installedAgent, notInstalled } from './harness/installedAgent.ts'
 import { jsonOf, laptop } from './harness/laptop.ts'
@@ -117,29 +116,6 @@ test('a local turn is pushed, equals the CLI’s own export, and comes back by a
   expect((await client.session.delete({ sessionID: id })).error).toBeUndefined()
   await eventually('its deletion', 20_000, async () => ((await statusOf(`/api/session/${id}`)) === 404 ? true : null))
 }, 300_000)
-
-describe('an export with every kind of part in it', () => {
-  test.for(['opencode', 'kilo'] as const)(
-    'is taken by the import of %s, and goes on there',
-    { timeout: 300_000 },
-    async (name, { skip }) => {
-      const agent = await installedAgent(corral, name)
-      if (!agent) return skip(notInstalled(name))
-      const id = newAgentSessionId()
-      await post('/api/session', { sessionId: id })
-      const { items, expected } = everyKind(id)
-      await post(`/api/session/${id}/ingest?v=2`, { data: items })
-      const file = join(corral.folder, `every-kind-${name}.json`)
-      await writeFile(file, JSON.stringify(await get(`/api/session/${id}/export`)))
-
-      const machine = await laptop({ home: join(corral.folder, `import-${name}`), agent, modelUrl: model.url })
-      expect(await machine.run(['import', file])).toContain(id)
-      const imported: SessionExport = JSON.parse(jsonOf(await machine.run(['export', id])))
-      expect(imported.messages).toEqual(expected)
-      expect(await machine.run(['run', '--session', id, play(say('It goes on.'))])).toContain('It goes on.')
-    },
-  )
-})
 
 test('a pushed session goes on in the cloud; its agent knows what was said, and its machine is told to stop pushing', async ({
   skip,
