@@ -1,7 +1,7 @@
 /** What surrounds every page: navigation beside it, or above it where the screen is narrow. The page scrolls by itself. */
 import { Activity, Layers, Plus, Settings } from 'lucide-react'
-import type { ReactNode } from 'react'
-import { Link, useRoute } from 'wouter'
+import { type ReactNode, useEffect, useRef } from 'react'
+import { Link, useLocation, useRoute } from 'wouter'
 import { HelpDialog } from './HelpDialog.tsx'
 import styles from './Layout.module.css'
 import { Logo } from './Logo.tsx'
@@ -10,6 +10,16 @@ import { OrganizationMenu } from './OrganizationMenu.tsx'
 import { PersonMenu } from './PersonMenu.tsx'
 
 export function Layout({ children }: { children: ReactNode }) {
+  const page = useRef<HTMLElement>(null)
+  const [path] = useLocation()
+  const shown = useRef(path)
+  useEffect(() => {
+    if (shown.current === path) return
+    shown.current = path
+    page.current?.scrollTo(0, 0)
+    // So that one goes on in the new page, and hears of it; a page that has put the focus somewhere keeps it there.
+    if (!page.current?.contains(document.activeElement)) page.current?.focus({ preventScroll: true })
+  }, [path])
   return (
     <div className={styles.layout}>
       <a className={styles.skip} href="#page">
@@ -28,7 +38,7 @@ export function Layout({ children }: { children: ReactNode }) {
         </nav>
         <PersonMenu />
       </header>
-      <main id="page" tabIndex={-1} className={styles.page}>
+      <main ref={page} id="page" tabIndex={-1} className={styles.page}>
         <OfflineNote />
         {children}
       </main>

@@ -38,9 +38,7 @@ export function PersonMenu() {
         [{ key: 'out', text: 'Sign out', icon: <LogOut size={15} />, onSelect: () => signOut.mutate() }],
       ]}
     >
-      <span className={styles.initial} aria-hidden="true">
-        {initialOf(person.name)}
-      </span>
+      <span className={styles.initial} data-initial={initialOf(person.name)} />
       <span className={styles.name}>{person.name}</span>
     </Menu>
   )

@@ -1,6 +1,6 @@
 /** Who did what, newest first: of an organization for its admins, of everything for operators. */
 import type { AuditEntry } from '@corral/protocol'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useCorral } from '../app/corral.tsx'
 import { useOrganizations } from '../app/organization.tsx'
@@ -42,13 +42,18 @@ export function Audit({ isOperator }: { isOperator: boolean }) {
           {[]}
         </Rows>
       )}
-      {shown !== null && <Entries key={shown} organizationId={shown === everything ? undefined : shown} />}
+      {shown !== null && (
+        <Entries key={shown} organizationId={shown === everything ? undefined : shown} isOperator={isOperator} />
+      )}
     </Section>
   )
 }
 
-function Entries({ organizationId }: { organizationId: string | undefined }) {
+type Of = { organizationId: string | undefined; isOperator: boolean }
+
+function Entries({ organizationId, isOperator }: Of) {
   const corral = useCorral()
+  const names = useNames({ organizationId, isOperator })
   const pages = useInfiniteQuery({
     queryKey: ['audit', organizationId ?? everything],
     queryFn: ({ pageParam }) => corral.call.listAudit.query({ organizationId, cursor: pageParam }),
@@ -62,7 +67,7 @@ function Entries({ organizationId }: { organizationId: string | undefined }) {
     <>
       <Rows label="Audit log" empty="Nothing has happened yet.">
         {entries.map((entry) => (
-          <Row key={entry.id} title={auditWords[entry.action]} about={<Facts entry={entry} />}>
+          <Row key={entry.id} title={auditWords[entry.action]} about={<Facts entry={entry} names={names} />}>
             <span className={styles.time}>
               <Time at={entry.at} />
             </span>
@@ -80,18 +85,27 @@ function Entries({ organizationId }: { organizationId: string | undefined }) {
   )
 }
 
-function Facts({ entry: { userId, botId, credential, address, subject, details } }: { entry: AuditEntry }) {
+/** Of those whom the reader may know: everybody for operators, else the members. By their ids. */
+function useNames({ organizationId, isOperator }: Of): ReadonlyMap<string, string> {
+  const corral = useCorral()
+  const people = useQuery({
+    queryKey: ['names', isOperator ? everything : organizationId],
+    async queryFn() {
+      if (isOperator) return (await corral.call.listUsers.query({})).users
+      return organizationId === undefined ? [] : (await corral.call.listMembers.query({ organizationId })).members
+    },
+  })
+  return new Map(people.data?.map(({ userId, name }) => [userId, name]))
+}
+
+function Facts({ entry, names }: { entry: AuditEntry; names: ReadonlyMap<string, string> }) {
+  const { userId, botId, credential, address, subject, details } = entry
+  const who = names.get(userId) ?? userId
   const known = Object.entries(details).filter(([, value]) => value !== null && value !== '')
   return (
     <>
-      <span>
-        by <code>{botId ? `${userId} (bot ${botId})` : userId}</code>
-      </span>
-      {subject !== userId && (
-        <span>
-          on <code>{subject}</code>
-        </span>
-      )}
+      <span>by {botId ? `${who}, bot ${botId}` : who}</span>
+      {subject !== userId && <span>on {names.get(subject) ?? <code>{subject}</code>}</span>}
       {known.map(([name, value]) => (
         <span key={name}>
           {name} <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>

@@ -8,7 +8,7 @@ import { useTitle } from '../app/useTitle.ts'
 import { Badge } from '../ui/Badge.tsx'
 import { ConfirmButton } from '../ui/ConfirmButton.tsx'
 import { ErrorState } from '../ui/ErrorState.tsx'
-import { CheckField, Field, SelectField } from '../ui/Field.tsx'
+import { CheckField, Choices, Field, SelectField } from '../ui/Field.tsx'
 import { FormDialog, given } from '../ui/FormDialog.tsx'
 import { Row, Rows } from '../ui/Rows.tsx'
 import { Section } from '../ui/Section.tsx'
@@ -67,8 +67,7 @@ export function Keys() {
             <option value="365">after a year</option>
             <option value="0">when it is revoked</option>
           </SelectField>
-          <fieldset>
-            <legend>What it may do</legend>
+          <Choices legend="What it may do">
             {scopes.map((scope) => (
               <CheckField
                 key={scope}
@@ -78,7 +77,7 @@ export function Keys() {
                 defaultChecked={scope !== 'admin'}
               />
             ))}
-          </fieldset>
+          </Choices>
         </FormDialog>
       }
     >

@@ -10,7 +10,7 @@ import { Button } from '../ui/Button.tsx'
 import { Field, FormError } from '../ui/Field.tsx'
 import { Entrance } from './Entrance.tsx'
 import { FirstSignIn } from './FirstSignIn.tsx'
-import { firstToken } from './firstToken.ts'
+import { useFirstToken } from './firstToken.ts'
 import { GithubSignIn } from './GithubSignIn.tsx'
 
 export function SignIn() {
@@ -18,7 +18,7 @@ export function SignIn() {
   const person = usePersonQuery()
   const search = useSearch()
   const ways = useQuery({ queryKey: ['sign-in ways'], queryFn: corral.signIn.ways })
-  const token = firstToken(location.hash)
+  const token = useFirstToken()
   if (person.data) return <Redirect to={nextAddress(search)} replace />
   if (token !== null && ways.data?.first !== false) return <FirstSignIn token={token} />
   return (
@@ -27,7 +27,7 @@ export function SignIn() {
       note={
         ways.data?.first && (
           <>
-            Nobody has a password here yet. Open the link that <code>corral up</code> printed at its start.
+            The operator has no password yet: open the link that <code>corral up</code> printed at its start.
           </>
         )
       }

@@ -1,2 +1,10 @@
 /** What the link of the first sign-in carries in its fragment, which no server and no log ever sees. */
-export const firstToken = (hash: string): string | null => new URLSearchParams(hash.slice(1)).get('first')
+import { useSyncExternalStore } from 'react'
+
+export const useFirstToken = (): string | null =>
+  useSyncExternalStore(subscribe, () => new URLSearchParams(location.hash.slice(1)).get('first'))
+
+function subscribe(listener: () => void): () => void {
+  window.addEventListener('hashchange', listener)
+  return () => window.removeEventListener('hashchange', listener)
+}

@@ -15,7 +15,7 @@ export function Badge({
 }) {
   return (
     <span className={[styles.badge, styles[tone]].join(' ')}>
-      <span className={live ? styles.pulse : styles.dot} aria-hidden="true" />
+      {tone !== 'neutral' && <span className={live ? styles.pulse : styles.dot} aria-hidden="true" />}
       {children}
     </span>
   )

@@ -42,10 +42,13 @@ export function Dialog({ open, title, onClose, busy = false, actions, children }
     >
       {open && (
         <div className={styles.content}>
-          <div className={styles.head}>
-            <h2 id={id} className={styles.title}>
-              {title}
-            </h2>
+          <h2 id={id} className={styles.title}>
+            {title}
+          </h2>
+          <div className={styles.body}>{children}</div>
+          {actions && <div className={styles.actions}>{actions}</div>}
+          {/* The last, so that the focus begins at what is asked. */}
+          <div className={styles.close}>
             <Button
               kind="quiet"
               size="small"
@@ -55,8 +58,6 @@ export function Dialog({ open, title, onClose, busy = false, actions, children }
               onClick={onClose}
             />
           </div>
-          <div className={styles.body}>{children}</div>
-          {actions && <div className={styles.actions}>{actions}</div>}
         </div>
       )}
     </dialog>

@@ -74,6 +74,16 @@ function Frame({ label, hint, error, children }: Around & { children: (described
   )
 }
 
+/** Fields that belong together, under a question. */
+export function Choices({ legend, children }: { legend: string; children: ReactNode }) {
+  return (
+    <fieldset className={styles.choices}>
+      <legend>{legend}</legend>
+      {children}
+    </fieldset>
+  )
+}
+
 /** Why a form was not taken. It is read out when it appears. */
 export function FormError({ error }: { error: Error | null }) {
   return <div aria-live="polite">{error && <p className={styles.formError}>{error.message}</p>}</div>
