@@ -5,7 +5,7 @@
 import { FitAddon } from '@xterm/addon-fit'
 import { Terminal } from '@xterm/xterm'
 import '@xterm/xterm/css/xterm.css'
-import { strictDocument } from './strictDocument.ts'
+import { holdStrictStyles } from './strictStyles.ts'
 
 export type Screen = {
   /** Resolves when it is shown. */
@@ -33,8 +33,8 @@ export function openScreen(
   },
 ): Screen {
   const { color, backgroundColor, fontFamily } = getComputedStyle(host)
+  const giveUpStyles = holdStrictStyles()
   const terminal = new Terminal({
-    documentOverride: strictDocument(document),
     theme: { background: backgroundColor, foreground: color, cursor: color },
     fontFamily,
     fontSize: 13,
@@ -47,7 +47,6 @@ export function openScreen(
   terminal.open(host)
   terminal.onData(on.typed)
   terminal.onBinary((text) => on.typedBytes(Uint8Array.from(text, (character) => character.charCodeAt(0))))
-  terminal.onResize(() => on.resized(size()))
   terminal.attachCustomKeyEventHandler((event) => {
     if (event.key !== 'Escape' || !event.shiftKey) return true
     if (event.type === 'keydown') on.left()
@@ -69,6 +68,7 @@ export function openScreen(
   })
   observer.observe(host)
   fitNow()
+  terminal.onResize(() => on.resized(size()))
 
   return {
     write: (bytes) => new Promise((resolve) => terminal.write(bytes, resolve)),
@@ -82,6 +82,7 @@ export function openScreen(
       clearTimeout(settling)
       observer.disconnect()
       terminal.dispose()
+      giveUpStyles()
     },
   }
 }
