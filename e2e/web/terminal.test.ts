@@ -75,7 +75,8 @@ describe.skipIf(noBrowser)('on the page', () => {
       return result?.data?.workspace?.state === 'ready' ? true : null
     })
 
-    await page.goto(`/cloud/terminal?sessionId=${id}`)
+    await page.goto(`/cloud/chat?sessionId=${id}`)
+    await page.getByRole('tab', { name: 'Terminal' }).click()
     await page.getByRole('button', { name: 'Open a terminal' }).click()
     const rows = page.locator('.xterm-rows')
     await rows.getByText('$').first().waitFor()
@@ -109,6 +110,7 @@ describe.skipIf(noBrowser)('on the page', () => {
 
     // It is found again, and ended.
     await page.reload()
+    await page.getByRole('tab', { name: 'Terminal' }).click()
     await rows.getByText('shown').first().waitFor()
     await page.getByRole('button', { name: 'End' }).click()
     await page.getByText('The terminal was closed.').waitFor()

@@ -16,7 +16,6 @@ import { PersonProvider, usePersonQuery } from './person.tsx'
 const Sessions = lazy(async () => ({ default: (await import('../sessions/Sessions.tsx')).Sessions }))
 const NewSession = lazy(async () => ({ default: (await import('../newSession/NewSession.tsx')).NewSession }))
 const Session = lazy(async () => ({ default: (await import('../session/Session.tsx')).Session }))
-const TerminalPage = lazy(async () => ({ default: (await import('../terminal/TerminalPage.tsx')).TerminalPage }))
 const Usage = lazy(async () => ({ default: (await import('../usage/Usage.tsx')).Usage }))
 const Settings = lazy(async () => ({ default: (await import('../settings/Settings.tsx')).Settings }))
 const SignIn = lazy(async () => ({ default: (await import('../signIn/SignIn.tsx')).SignIn }))
@@ -53,9 +52,6 @@ function Pages() {
             </Route>
             <Route path="/cloud/chat">
               <Session />
-            </Route>
-            <Route path="/cloud/terminal">
-              <TerminalPage />
             </Route>
             <Route path="/usage">
               <Usage />

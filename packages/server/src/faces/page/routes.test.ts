@@ -21,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true }))
 const get = (path: string, headers: Record<string, string> = {}) => page.app.request(path, { headers })
 const person = { 'sec-fetch-dest': 'document' }
 
-test.each(['/', '/new', '/cloud/chat?sessionId=agent_1', '/cloud/terminal?sessionId=agent_1', '/usage', '/settings', '/settings/keys', '/sign-in'])(
+test.each(['/', '/new', '/cloud/chat?sessionId=agent_1', '/usage', '/settings', '/settings/keys', '/sign-in'])(
   '%s shows the page, which is asked for each time',
   async (path) => {
     const answer = await get(path)

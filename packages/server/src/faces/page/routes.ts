@@ -7,7 +7,7 @@ import { type Context, Hono, type MiddlewareHandler, type NotFoundHandler } from
 import type { BuiltPage } from './built.ts'
 import { pageHeaders } from './headers.ts'
 
-const addresses = ['/', '/new', '/cloud/chat', '/cloud/terminal', '/usage', '/settings', '/settings/*', '/sign-in']
+const addresses = ['/', '/new', '/cloud/chat', '/usage', '/settings', '/settings/*', '/sign-in']
 
 export type PageFace = { app: Hono; notFound: NotFoundHandler }
 
