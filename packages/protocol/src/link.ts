@@ -8,6 +8,7 @@ import { askAnswerSchema } from './asks.ts'
 import { checkpointSchema } from './checkpoints.ts'
 import { mcpServers } from './cloud-agent/mcpServers.ts'
 import { permissionsSchema } from './cloud-agent/policies.ts'
+import { agentCommandsSchema, commandCallSchema } from './commands.ts'
 import { errorDataSchema, eventSchemas, finalizationDataSchema, outputDataSchema, statusDataSchema } from './events.ts'
 import { failureReasonSchema } from './failures.ts'
 import { executionIdSchema, type SessionId, sessionIdSchema } from './ids.ts'
@@ -146,6 +147,8 @@ export const linkOnlySchemas = {
   warmed: z.object({ agentRuns: z.boolean() }),
   /** The agent knows nothing of this ask, or no more: what was open cannot be answered, what was answered has arrived. */
   ask_gone: z.object({ executionId: executionIdSchema, askId: z.string().min(1).max(200) }),
+  /** What the agent can be asked for by name; each time it has changed. */
+  commands: z.object({ commands: agentCommandsSchema }),
   /** End of `session.finalize`; the `finalization` events came before it. */
   finalized: z.object({ executionId: executionIdSchema }),
 } as const
@@ -267,6 +270,8 @@ export const executeSchema = warmSchema.extend({
   messageId: z.string(),
   partId: z.string(),
   prompt: z.object({ text: z.string() }),
+  /** In place of the prompt, which then says the same in one line. */
+  command: commandCallSchema.optional(),
   appendSystemPrompt: z.string().optional(),
 })
 export type ExecuteParams = z.infer<typeof executeSchema>

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type AgentSessionId, type ExecutionId, executionIdSchema, type SessionId } from '../ids.ts'
 import { limits } from '../limits.ts'
+import { commandArguments, commandName } from '../commands.ts'
 import { attachments } from './configuration.ts'
 import { clientId, mode, model, organizationId, prompt, systemPrompt, text, token, variant } from './fields.ts'
 import { sessionNamed, sessionNames } from './names.ts'
@@ -31,8 +32,8 @@ const messageShape = {
   /** Empty only with an attachment. */
   prompt: text({ min: 0, max: limits.promptCharacters }).optional(),
   /** Instead of a prompt: a command of the agent. */
-  command: text({ max: 100 }).optional(),
-  arguments: text({ min: 0, max: limits.promptCharacters }).optional(),
+  command: commandName.optional(),
+  arguments: commandArguments.optional(),
   ...message,
 }
 
@@ -40,6 +41,7 @@ type Said = {
   prompt?: string | undefined
   command?: string | undefined
   arguments?: string | undefined
+  appendSystemPrompt?: string | undefined
   attachments?: unknown[] | undefined
 }
 /** The one rule of what a message says that a schema of single members cannot hold. */
@@ -57,6 +59,11 @@ const says = <S extends z.ZodType<Said>>(schema: S) =>
       message: 'needs command',
       path: ['arguments'],
     })
+    // An agent's interface for commands has no place for it.
+    .refine((input) => input.appendSystemPrompt === undefined || input.command === undefined, {
+      message: 'is for prompts, not for commands',
+      path: ['appendSystemPrompt'],
+    })
 
 export const sendMessageInput = sessionNamed(says(z.strictObject(messageShape)))
 export type SendMessageInput = z.infer<typeof sendMessageInput>
@@ -73,6 +80,7 @@ export const updateExecutionInput = sessionNamed(
     model: model.optional(),
   }),
 )
+export const listCommandsInput = sessionNamed(z.strictObject({ ...sessionNames }))
 export const deleteSessionInput = sessionNamed(z.strictObject({ ...sessionNames }))
 
 export type PreparedPair = { cloudAgentSessionId: SessionId; kiloSessionId: AgentSessionId; replayed?: boolean }

@@ -4,6 +4,7 @@
  * Source: 10-engine "Rows and states". Times are `timestamptz`; `wakeAt` is compared with PostgreSQL's clock only.
  */
 import {
+  type AgentCommand,
   type AgentSessionId,
   type AskAnswer,
   type AskKind,
@@ -11,6 +12,7 @@ import {
   budgetScopes,
   type CallbackAttempt,
   type CallbackKeyId,
+  type CommandCall,
   type DeliveryId,
   deliveryStates,
   type ExecutionId,
@@ -203,6 +205,8 @@ export type ExecutionRequest = {
   appendSystemPrompt?: string
   autoCommit: boolean
   condenseOnComplete: boolean
+  /** In place of the prompt, which then is its line. */
+  command?: CommandCall
 }
 
 export const execution = pgTable(
@@ -341,6 +345,8 @@ export const workspace = pgTable(
     /** The start of the agent before there is a prompt; `due` counts only until the session is initiated. */
     warmUp: text('warm_up', { enum: warmUpStates }).notNull().default('over'),
     warmingSince: at('warming_since'),
+    /** As the agent last named them; null until it has. */
+    commands: jsonb('commands').$type<AgentCommand[]>(),
     /** As of the end of the last turn. */
     diff: jsonb('diff').$type<WorkspaceDiff>(),
   },

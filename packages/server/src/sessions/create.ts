@@ -16,6 +16,7 @@ import type { RepositoryPolicy } from './configuration/repository.ts'
 import type { SealedConfigurations } from './configuration/sealedConfiguration.ts'
 import { createUpdate } from './configuration/update.ts'
 import { createAdmission } from './executions/admission.ts'
+import { readCommands } from './executions/commandsOf.ts'
 import { createEndings } from './executions/ending.ts'
 import { createExecutionQueue } from './executions/executionQueue.ts'
 import { createReads } from './reads/reads.ts'
@@ -80,6 +81,7 @@ export function createSessions(deps: {
     rejectQuestion: answers.rejectQuestion,
     answerPermission: answers.answerPermission,
     addPermissionRules: createPermissionRules(deps),
+    commands: (caller, id) => readCommands(deps.database.orm, caller, id),
     asks: answers.list,
     diff: reads.diff,
     timing: reads.timing,

@@ -4,6 +4,7 @@
  */
 import type {
   Ack,
+  AgentCommand,
   AgentSessionId,
   AskState,
   AskView,
@@ -130,6 +131,8 @@ export type Sessions = {
     id: SessionId,
     rules: { permissionId: string; allowed: string[]; denied: string[] },
   ): Promise<void>
+  /** What its agent can be asked for by name, as the agent last said; empty before its first start. */
+  commands(caller: Caller, id: SessionId): Promise<AgentCommand[]>
   /** At most 100, the newest ones, oldest first. */
   asks(caller: Caller, id: SessionId, state: AskState | undefined): Promise<AskView[]>
   diff(caller: Caller, id: SessionId): Promise<SessionDiff>

@@ -115,6 +115,7 @@ export const procedures: Record<string, Row> = {
   getMessageResult: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   getTranscript: { ...read, input: session },
   listAsks: { ...read, input: session },
+  listCommands: { ...read, input: session },
   getDiff: { ...read, input: session },
   listCallbacks: { ...read, input: session },
   redeliverCallback: {

@@ -21,6 +21,7 @@ import {
   invalidInput,
   listAsksInput,
   listBudgetsInput,
+  listCommandsInput,
   listSessionsInput,
   namedSession,
   prepareLegacySessionInput,
@@ -156,6 +157,9 @@ export function createRouter(options: {
     listAsks: reads
       .input(listAsksInput)
       .query(async ({ ctx, input }) => ({ asks: await sessions.asks(ctx.caller, namedSession(input), input.state) })),
+    listCommands: reads
+      .input(listCommandsInput)
+      .query(async ({ ctx, input }) => ({ commands: await sessions.commands(ctx.caller, namedSession(input)) })),
     getDiff: reads.input(getDiffInput).query(({ ctx, input }) => sessions.diff(ctx.caller, namedSession(input))),
     getUsage: reads
       .input(getUsageInput)

@@ -19,6 +19,9 @@ export const facadeCodes = {
   KILO_EVENT_DIRECTORY_REQUIRED: 400,
   KILO_BASIC_PROMPT_UNSUPPORTED: 400,
   KILO_PROMPT_ADMISSION_REJECTED: 400,
+  KILO_COMMAND_ADMISSION_REJECTED: 400,
+  KILO_COMMAND_BODY_INVALID: 400,
+  KILO_COMMAND_PARTS_UNSUPPORTED: 400,
   KILO_INTERACTION_BODY_INVALID: 400,
   KILO_SESSION_CREATE_UNSUPPORTED: 400,
   KILO_SESSION_UPDATE_UNSUPPORTED: 400,
@@ -27,6 +30,7 @@ export const facadeCodes = {
   KILO_INTERACTION_ANSWERED: 409,
   KILO_BODY_TOO_LARGE: 413,
   KILO_PROMPT_QUEUE_FULL: 429,
+  KILO_COMMAND_QUEUE_FULL: 429,
   KILO_INTERNAL: 500,
   KILO_FACADE_UNAVAILABLE: 503,
 } as const
@@ -61,12 +65,17 @@ const general = {
   unavailable: 'KILO_FACADE_UNAVAILABLE',
 } as const satisfies RefusalCodes
 
+/** One code stands for what was not admitted, whatever the status. */
+const ofAdmission: ReadonlySet<FacadeCode> = new Set([
+  'KILO_PROMPT_ADMISSION_REJECTED',
+  'KILO_COMMAND_ADMISSION_REJECTED',
+])
+
 export function facadeRefusal(error: CorralError, codes: RefusalCodes): FacadeRefusal {
   const known: RefusalCodes = { ...general, ...codes }
   const code = known[error.reason] ?? 'KILO_INTERNAL'
   const { httpStatus } = refusals[error.reason]
-  // One code stands for a rejected prompt, whatever the status.
-  const status = code === 'KILO_PROMPT_ADMISSION_REJECTED' ? httpStatus : facadeCodes[code]
+  const status = ofAdmission.has(code) ? httpStatus : facadeCodes[code]
   return new FacadeRefusal(code, error.message, { status, cause: error })
 }
 

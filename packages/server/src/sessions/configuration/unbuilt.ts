@@ -11,7 +11,6 @@ type Inputs = { [Member in keyof PrepareSessionInput]?: PrepareSessionInput[Memb
 /** Whether this value of a member asks for what is not there. Its plain or empty value asks for nothing. */
 const unbuilt = {
   attachments: (input) => some(input.attachments),
-  command: (input) => isGiven(input.command),
 } satisfies { [Member in keyof Inputs]: (input: Inputs) => boolean }
 
 export function refuseUnbuilt(input: Inputs): void {

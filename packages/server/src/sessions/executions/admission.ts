@@ -5,7 +5,9 @@
  */
 import {
   type Ack,
+  type CommandCall,
   CorralError,
+  commandLine,
   type ExecutionId,
   invalidInput,
   type SendMessageInput,
@@ -25,6 +27,7 @@ import { refuseUnbuilt } from '../configuration/unbuilt.ts'
 import { firstLine } from '../reconciler/commands.ts'
 import { changeTitle } from '../recorded/titles.ts'
 import type { MessageIds, Sessions } from '../sessions.ts'
+import { refuseUnknownCommand } from './commandsOf.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 
 type SessionRow = typeof session.$inferSelect
@@ -76,7 +79,8 @@ export function createAdmission(deps: {
 
   async function send(caller: Caller, id: SessionId, input: SendInput, ids: MessageIds = {}): Promise<Ack> {
     refuseUnbuilt(input)
-    const { prompt } = input
+    const command = commandOf(input)
+    const prompt = command ? commandLine(command) : input.prompt
     if (prompt === undefined) throw invalidInput('prompt', 'is required')
     if (input.model !== undefined) await deps.admissible.checkModel(input.model)
     const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })
@@ -92,8 +96,9 @@ export function createAdmission(deps: {
         if (known) return ackOf(row, known)
       }
       if (ids.messageId !== undefined) await refuseKnownMessage(tx, id, ids.messageId)
+      if (command) await refuseUnknownCommand(tx, id, command.name)
       await replaceTokens(tx, id, input)
-      const request = await requestOf(tx, row, input)
+      const request = { ...(await requestOf(tx, row, input)), ...(command && { command }) }
       await deps.credits.require(tx, caller, row, request.model)
       const queued = await queue.add(tx, row, {
         prompt,
@@ -128,6 +133,8 @@ export function createAdmission(deps: {
         .for('update')
       if (!current) throw new CorralError('execution_not_found')
       if (current.state !== 'queued') throw new CorralError('no_longer_open')
+      if (input.prompt !== undefined && current.request.command)
+        throw invalidInput('prompt', 'this execution is a command; stop it, and send another one')
       const [changed] = await tx.orm
         .update(execution)
         .set({
@@ -173,6 +180,10 @@ async function refuseKnownMessage(tx: Tx, id: SessionId, messageId: string): Pro
   if (known) {
     throw new CorralError('idempotency_mismatch', { sentence: 'There is another message of this id in the session.' })
   }
+}
+
+function commandOf({ command: name, arguments: given = '' }: SendInput): CommandCall | undefined {
+  return name === undefined ? undefined : { name, arguments: given }
 }
 
 /** What a follow-up does not say is as it was the last time. */

@@ -59,6 +59,8 @@ export function createSink(options: {
         return finalized(tx, id, linkOnlySchemas.finalized.parse(incoming.data), callbacks)
       case 'kilocode':
         return noteAskEvent(tx, id, incoming, timers)
+      case 'commands':
+        return commandsTold(tx, id, linkOnlySchemas.commands.parse(incoming.data))
       case 'ask_gone':
         return noteAskGone(tx, id, linkOnlySchemas.ask_gone.parse(incoming.data))
       case 'status':
@@ -198,6 +200,11 @@ async function started(tx: Tx, id: SessionId, data: z.infer<(typeof linkOnlySche
     key: `started:${data.executionId}:${data.attempt}`,
   }
   return { events: [event], wakes: false }
+}
+
+async function commandsTold(tx: Tx, id: SessionId, { commands }: z.infer<(typeof linkOnlySchemas)['commands']>) {
+  await tx.orm.update(workspace).set({ commands }).where(eq(workspace.sessionId, id))
+  return ignored
 }
 
 async function finalized(

@@ -3,9 +3,9 @@
  * agent's id, by owner, and by repository. Reading starts, wakes and extends nothing. Invariant: what is another's,
  * deleted, pushed from elsewhere or no session at all is one and the same `session_not_found`.
  */
-import { type AgentSessionId, type AskKind, CorralError, type ExecutionId, type SessionId } from '@corral/protocol'
-import { and, desc, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm'
-import { ask, type ExecutionRequest, execution, session, sessionHead } from '../../database/schema.ts'
+import { type AgentCommand, type AgentSessionId, type AskKind, CorralError, type ExecutionId, type SessionId } from '@corral/protocol'
+import { and, desc, eq, gte, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
+import { ask, type ExecutionRequest, execution, session, sessionHead, workspace } from '../../database/schema.ts'
 import { sessionIdOf, sessionUuid } from '../../database/sessionUuid.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
@@ -149,6 +149,18 @@ export function createRoots({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
         .limit(2)
       const [found, other] = rows
       return found && !other ? found : null
+    },
+
+    /** Of the newest session whose agent has told them: what a client may offer before it has a session. */
+    async newestCommands(caller: Caller): Promise<AgentCommand[]> {
+      const [row] = await orm
+        .select({ commands: workspace.commands })
+        .from(session)
+        .innerJoin(workspace, eq(workspace.sessionId, session.id))
+        .where(and(ownedBy(caller), isRoot, isNotNull(workspace.commands)))
+        .orderBy(desc(session.activity))
+        .limit(1)
+      return row?.commands ?? []
     },
 
     /** The user's messages of these executions. */

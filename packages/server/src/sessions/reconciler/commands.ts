@@ -159,6 +159,7 @@ export function createCommands(deps: {
         messageId: row.messageId,
         partId: row.partId,
         prompt: { text: row.prompt },
+        command: row.request.command,
         appendSystemPrompt: row.request.appendSystemPrompt,
       }
     },

@@ -2,13 +2,14 @@
  * Drives OpenCode and Kilo through `serve`: turns in the process that `process.ts` keeps, and what becomes of a turn when
  * that dies.
  */
-import type { ExecuteParams, KilocodeData, SessionId, WarmParams } from '@corral/protocol'
+import type { AgentCommand, ExecuteParams, KilocodeData, SessionId, WarmParams } from '@corral/protocol'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
 import type { SessionEnvironment } from '../../sessions/environment.ts'
 import type { Agent, TurnEnd, TurnReference, TurnSink } from '../agent.ts'
 import type { AgentTimers } from '../timers.ts'
 import { AgentRefused } from './api.ts'
+import { CommandNotRun } from './commands.ts'
 import { AgentMisconfigured, type Conversation } from './conversation.ts'
 import type { FetchHistory } from './importHistory.ts'
 import { withMcpTools } from './mcp.ts'
@@ -24,6 +25,8 @@ export type OpencodeAgentOptions = {
   session: SessionId
   environment: SessionEnvironment
   gatewayOrigin: string
+  /** What it can be asked for by name, whenever it may have changed. */
+  tellCommands(commands: AgentCommand[]): void
   /** What it starts for its tools. */
   shell: string
   /** Whether the agent, which has just died, did so for want of memory. */
@@ -41,6 +44,8 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
   let tell: (data: KilocodeData) => void = () => undefined
   let tellGone: (askId: string) => void = () => undefined
   let turn: Turn | null = null
+  /** Whose commands were told. */
+  let learned: AgentServer | null = null
 
   const newProjection = (root: string) =>
     createProjection({ root, coalesceMs: timers.coalesceMs, emit: (data) => tell(data) })
@@ -73,6 +78,17 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     }
   }
 
+  /** Once per process of the agent, which reads them at its start; never in the way of a prompt. */
+  async function learnCommands(conversation: Conversation): Promise<void> {
+    if (learned === conversation.server) return
+    try {
+      options.tellCommands(await conversation.commands())
+      learned = conversation.server
+    } catch (error) {
+      log('warn', 'the commands of the agent could not be read', { session, error: errorText(error) })
+    }
+  }
+
   /** From the prompt to the end of the turn. */
   async function play(
     { server, projection, prompt }: Conversation,
@@ -85,11 +101,13 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     const current = createTurn({ server, root, messageId, projection, timers })
     turn = current
     try {
-      await sink.steps.run('prompt_send', 'Handing over the prompt', () => prompt(params))
+      await sink.steps.run('prompt_send', 'Handing over the prompt', () => prompt(params, signal))
     } catch (error) {
       if (await hasDied(server)) return 'gone'
       throw error
     }
+    // Until now it was our line that stood for it; the agent's own words take its place.
+    if (params.command) tell(withoutPart(params))
     sink.started()
     watch.awaitFirst(sink.steps.open('first_event', "Waiting for the agent's first event"))
     return current.ended(signal)
@@ -113,9 +131,11 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       }
     },
     async warm(given, steps, signal) {
-      const { server, warmUp } = await agent.ready(withTools(given), steps, signal)
+      const conversation = await agent.ready(withTools(given), steps, signal)
+      const { server, warmUp } = conversation
       try {
         await warmUp(given.mode, signal)
+        await learnCommands(conversation)
       } catch (error) {
         // If that was its death, `runs` knows of it from now on.
         await hasDied(server)
@@ -139,7 +159,10 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
       try {
         const conversation = await agent.ready(params, sink.steps, signal)
         const end = await play(conversation, params, sink, watch, signal)
-        if (end !== 'gone') return end
+        if (end !== 'gone') {
+          await learnCommands(conversation)
+          return end
+        }
         log('warn', 'the agent died in the middle of a turn', { session, lastWords: await conversation.server.ended })
         const starved = options.diedOfMemory()
         await revive(conversation, params, signal)
@@ -147,6 +170,8 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         if (starved) return outOfMemory
         return { result: 'failed', reason: 'agent_restarted', message: 'The agent ended in the middle of the work.' }
       } catch (error) {
+        if (error instanceof CommandNotRun)
+          return { result: 'failed', reason: 'invalid_configuration', message: error.message }
         await agent.stop()
         if (signal.aborted) return { result: 'stopped' }
         if (error instanceof AgentMisconfigured)
@@ -168,6 +193,11 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
 const withTools = <P extends WarmParams>(given: P): P => ({
   ...given,
   permissions: withMcpTools(given.permissions, given.mcpServers),
+})
+
+const withoutPart = ({ agentSessionId, messageId, partId }: ExecuteParams): KilocodeData => ({
+  type: 'message.part.removed',
+  properties: { sessionID: agentSessionId, messageID: messageId, partID: partId },
 })
 
 const outOfMemory = {

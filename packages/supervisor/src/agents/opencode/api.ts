@@ -2,8 +2,10 @@
  * The few routes of the agent's HTTP server that we use, each bounded. Answers are checked as far as we rely on them,
  * and carry our message ids. Loopback only, so an agent that is slow to answer is busy, not far away.
  */
+import { request as httpRequest } from 'node:http'
 import { messageInfoSchema, partSchema, permissionRequestSchema, questionRequestSchema } from '@corral/protocol'
 import { z } from 'zod'
+import { commandSchema } from './commands.ts'
 import type { ServeAccess } from './configuration.ts'
 import { knownAgentMessageId, toOurIds } from './messageIds.ts'
 import { type AgentRule, mergedConfigSchema } from './permissions.ts'
@@ -35,6 +37,16 @@ export type Prompt = {
   model: { providerID: string; modelID: string }
   agent: string
   system?: string | undefined
+  variant?: string | undefined
+}
+
+export type CommandBody = {
+  messageID: string
+  command: string
+  arguments: string
+  /** `<provider>/<model>` */
+  model: string
+  agent: string
   variant?: string | undefined
 }
 
@@ -84,6 +96,24 @@ export function createAgentApi({ origin, username, password }: { origin: string 
       const { providers } = await read(providersSchema, '/config/providers', firstCallMs)
       return providers.flatMap(({ id, models }) => Object.keys(models).map((model) => `${id}/${model}`))
     },
+    commands: () => read(z.array(commandSchema), '/command', firstCallMs),
+    /** Answers with the end of the turn, however long that takes: by a request that no client's limit ends. */
+    command(id: string, body: CommandBody, signal: AbortSignal): Promise<void> {
+      const path = `/session/${id}/command`
+      return new Promise((resolve, reject) => {
+        const request = httpRequest(origin + path, { method: 'POST', headers, signal }, (response) => {
+          response.resume()
+          response.on('error', reject)
+          response.on('end', () => {
+            const status = response.statusCode ?? 0
+            if (status >= 200 && status < 300) resolve()
+            else reject(new AgentRefused('POST', path, status))
+          })
+        })
+        request.on('error', reject)
+        request.end(JSON.stringify(body))
+      })
+    },
     prompt: (id: string, prompt: Prompt) => call('POST', `/session/${id}/prompt_async`, { body: prompt }),
     /** Answers with the end of the turn. */
     ask: (id: string, prompt: Omit<Prompt, 'messageID' | 'parts'> & { parts: object[] }, signal: AbortSignal) =>
@@ -110,6 +140,11 @@ export function createAgentApi({ origin, username, password }: { origin: string 
     /** The agent's id of our message, if an earlier attempt has handed it over. */
     async knownMessage(id: string, messageId: string): Promise<string | undefined> {
       return knownAgentMessageId(await call('GET', `/session/${id}/message?limit=20`), messageId)
+    },
+    /** By the agent's own id of it, among the newest. */
+    async hasMessage(id: string, agentsId: string): Promise<boolean> {
+      const newest = await call('GET', `/session/${id}/message?limit=5`)
+      return newest.includes(agentsId)
     },
     /** The feed of events, from now on. Ends with the connection. */
     async events(signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {

@@ -3,11 +3,12 @@
  * the feed is there before any prompt; no prompt is handed over where the repository's own configuration would allow
  * more than the session's policy does.
  */
-import { type ExecuteParams, isAskEvent, type WarmParams } from '@corral/protocol'
+import { type AgentCommand, type ExecuteParams, isAskEvent, type WarmParams } from '@corral/protocol'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
 import type { AgentApi } from './api.ts'
 import { type Asks, createAsks } from './asks.ts'
+import { admitCommand, beginCommand, shownCommands } from './commands.ts'
 import { providerId } from './configuration.ts'
 import { type FeedEvent, openFeed } from './feed.ts'
 import { agentMessageId } from './messageIds.ts'
@@ -20,7 +21,9 @@ export type Conversation = {
   server: AgentServer
   projection: Projection
   asks: Asks
-  prompt(params: ExecuteParams): Promise<void>
+  /** A prompt or a command; resolves when the agent has it. Throws `CommandNotRun`. */
+  prompt(params: ExecuteParams, signal: AbortSignal): Promise<void>
+  commands(): Promise<AgentCommand[]>
   /** Lets the agent load what its first prompt would wait for; see `warmUp.ts`. */
   warmUp(mode: WarmParams['mode'], signal: AbortSignal): Promise<void>
   /** Ends the feed; the agent itself goes on. */
@@ -102,7 +105,8 @@ export async function openConversation(options: {
       server,
       projection,
       asks,
-      prompt: (next) => prompt(api, modes, next),
+      prompt: (next, signal) => (next.command ? command(api, modes, next, signal) : prompt(api, modes, next)),
+      commands: async () => shownCommands(await api.commands()),
       warmUp: (mode, signal) => playWarmUp({ api, root, agent: agentOf(modes, mode), signal }),
       close: () => feed.abort(),
     }
@@ -112,11 +116,31 @@ export async function openConversation(options: {
   }
 }
 
+/** The agent's id of our message: that of an earlier attempt, if it was handed over then. */
+async function messageIdFor(api: AgentApi, params: ExecuteParams): Promise<string> {
+  const known = params.attempt > 1 ? await api.knownMessage(params.agentSessionId, params.messageId) : undefined
+  return known ?? agentMessageId(params.messageId)
+}
+
+async function command(api: AgentApi, modes: string[], params: ExecuteParams, signal: AbortSignal): Promise<void> {
+  const { command: call, mode, model } = params
+  if (!call) return
+  admitCommand(call, await api.commands(), params)
+  const body = {
+    messageID: await messageIdFor(api, params),
+    command: call.name,
+    arguments: call.arguments,
+    model: `${providerId}/${model.id}`,
+    agent: agentOf(modes, mode),
+    variant: model.variant,
+  }
+  await beginCommand(api, params.agentSessionId, body, signal)
+}
+
 async function prompt(api: AgentApi, modes: string[], params: ExecuteParams): Promise<void> {
   const { mode, model } = params
-  const known = params.attempt > 1 ? await api.knownMessage(params.agentSessionId, params.messageId) : undefined
   await api.prompt(params.agentSessionId, {
-    messageID: known ?? agentMessageId(params.messageId),
+    messageID: await messageIdFor(api, params),
     parts: [{ id: params.partId, type: 'text', text: params.prompt.text }],
     model: { providerID: providerId, modelID: model.id },
     agent: agentOf(modes, mode),

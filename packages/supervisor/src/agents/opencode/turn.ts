@@ -150,7 +150,8 @@ export async function readTurn(api: AgentApi, root: string, messageId: string): 
     const messages = await api.messages(root, limit)
     const asked = messages.findIndex(({ info }) => info.id === messageId)
     if (asked === -1 && messages.length >= limit) continue
-    return messages.slice(asked + 1).filter(({ info }) => info.parentID === messageId)
+    // Turns follow each other, and a command's may go on under a message that the agent has written itself.
+    return asked === -1 ? [] : messages.slice(asked + 1).filter(({ info }) => info.role === 'assistant')
   }
 }
 

@@ -135,6 +135,11 @@ export const entries: { readonly [N in Name]?: Entry } = {
     answers: '{seq, logId, messages, events, omitted, before, …}',
     refusals: ['session_not_found'],
   },
+  listCommands: {
+    does: 'The slash commands of a session, as its agent last named them; none before its first start.',
+    answers: '{commands: [{name, description?, hints, …}]}',
+    refusals: ['session_not_found'],
+  },
   getDiff: {
     does: 'What has changed since the session began.',
     answers: '{base, branch, files, patch, truncated}',

@@ -8,12 +8,12 @@ import type { Timers } from '../../../config.ts'
 import type { Log } from '../../../log/log.ts'
 import type { Root, Roots } from '../../../sessions/reads/roots.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
-import type { Message, Messages } from '../../../sessions/transcript/messages.ts'
-import { directoryOf } from '../directories.ts'
+import type { Messages } from '../../../sessions/transcript/messages.ts'
 import type { Streams } from '../events/streams.ts'
-import { type Projection, providerId } from '../projection.ts'
+import type { Projection } from '../projection.ts'
 import { FacadeRefusal } from '../refusal.ts'
 import type { SessionCall } from '../route.ts'
+import { noAnswer } from './noAnswer.ts'
 import { readPrompt } from './prompt.ts'
 
 const longestSeconds = 3_600
@@ -124,25 +124,4 @@ function errorOf(
     return { name: 'UnknownError', data: { message: 'The turn is still running; ask again later.' } }
   if (progress.interrupted) return { name: 'MessageAbortedError', data: { message: failures.interrupted.sentence } }
   return progress.failure && { name: 'UnknownError', data: { message: progress.failure.message } }
-}
-
-async function noAnswer(roots: Roots, root: Root, executionId: ExecutionId): Promise<Message> {
-  const now = Date.now()
-  const directory = directoryOf(root.agentSessionId)
-  const parentID = (await roots.messageIds([executionId])).get(executionId)
-  return {
-    info: {
-      ...{
-        id: `msg_${executionId.slice('exec_'.length)}`,
-        sessionID: root.agentSessionId,
-        role: 'assistant',
-        parentID,
-      },
-      ...{ modelID: root.configuration.model, providerID: providerId },
-      ...{ mode: root.configuration.mode, agent: root.configuration.mode },
-      ...{ path: { cwd: directory, root: directory }, time: { created: now, completed: now } },
-      ...{ cost: 0, tokens: { input: 0, output: 0, reasoning: 0, cache: { read: 0, write: 0 } } },
-    },
-    parts: [],
-  }
 }

@@ -15,10 +15,10 @@ export const promptRefusals = {
 } as const satisfies RefusalCodes
 
 const text = (max: number) => z.string().max(max, `must have at most ${max} characters`)
-const name = (max: number) => text(max).min(1, 'must not be empty')
+export const name = (max: number) => text(max).min(1, 'must not be empty')
 
 /** Agents rewrite ids of messages as a whole, so there are no characters in them but these. */
-const messageID = z.string().regex(/^msg_[0-9A-Za-z]{1,60}$/, 'must be msg_ followed by at most 60 letters and digits')
+export const messageID = z.string().regex(/^msg_[0-9A-Za-z]{1,60}$/, 'must be msg_ followed by at most 60 letters and digits')
 const partID = z.string().regex(/^prt_[0-9A-Za-z]{1,60}$/, 'must be prt_ followed by at most 60 letters and digits')
 const words = z.string().min(1, 'must not be empty')
 

@@ -1,10 +1,12 @@
 /** What makes a session work, and what stops it. */
 import type { Route } from '../route.ts'
 import { blockingPrompt } from './blocking.ts'
+import { commandRefusals, readCommand } from './command.ts'
+import { noAnswer } from './noAnswer.ts'
 import { promptRefusals, readPrompt } from './prompt.ts'
 
 export function promptRoutes(deps: Parameters<typeof blockingPrompt>[0]): Route[] {
-  const { sessions, beyond } = deps
+  const { sessions, roots, projection, beyond } = deps
   return [
     {
       method: 'POST',
@@ -26,6 +28,30 @@ export function promptRoutes(deps: Parameters<typeof blockingPrompt>[0]): Route[
       on: 'session',
       refusals: promptRefusals,
       handle: blockingPrompt(deps),
+    },
+    {
+      method: 'POST',
+      path: '/session/:sessionID/command',
+      scope: 'sessions:write',
+      on: 'session',
+      refusals: commandRefusals,
+      async handle({ caller, root, request }) {
+        const { input, ids } = await readCommand(request, beyond)
+        const { executionId } = await sessions.send(caller, root.id, input, ids)
+        // The real one comes as events.
+        return Response.json(projection.message(root, await noAnswer(roots, root, executionId)))
+      },
+    },
+    {
+      method: 'GET',
+      path: '/command',
+      scope: 'sessions:read',
+      on: 'selection',
+      required: 'KILO_SESSION_SELECTOR_UNSUPPORTED',
+      async handle({ caller, root }) {
+        const commands = root ? await sessions.commands(caller, root.id) : await roots.newestCommands(caller)
+        return Response.json(commands.map((command) => ({ ...command, template: '' })))
+      },
     },
     {
       method: 'POST',
