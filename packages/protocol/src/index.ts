@@ -1,4 +1,5 @@
 export * from './asks.ts'
+export * from './attachments.ts'
 export * from './checkpoints.ts'
 export * from './cloud-agent/asks.ts'
 export * from './cloud-agent/callbacks.ts'

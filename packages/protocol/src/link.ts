@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { askAnswerSchema } from './asks.ts'
+import { editorContextSchema, promptFileSchema } from './attachments.ts'
 import { checkpointSchema } from './checkpoints.ts'
 import { mcpServers } from './cloud-agent/mcpServers.ts'
 import { permissionsSchema } from './cloud-agent/policies.ts'
@@ -272,6 +273,8 @@ export const executeSchema = warmSchema.extend({
   prompt: z.object({ text: z.string() }),
   /** In place of the prompt, which then says the same in one line. */
   command: commandCallSchema.optional(),
+  files: z.array(promptFileSchema).default([]),
+  editorContext: editorContextSchema.optional(),
   appendSystemPrompt: z.string().optional(),
 })
 export type ExecuteParams = z.infer<typeof executeSchema>

@@ -53,6 +53,8 @@ import { createHoldBack } from './secrets/holdBack.ts'
 import { createRedactors } from './secrets/redactors.ts'
 import { createSealing } from './secrets/sealing.ts'
 import { alwaysAllowed } from './sessions/asks/asks.ts'
+import { createAttachmentDoor } from './sessions/attachments/door.ts'
+import { createUploads } from './sessions/attachments/uploads.ts'
 import { createAgentChoice } from './sessions/configuration/agents.ts'
 import { createOpenConfigurations, unredactedWarning } from './sessions/configuration/openedConfiguration.ts'
 import { createSealedConfigurations } from './sessions/configuration/sealedConfiguration.ts'
@@ -151,10 +153,12 @@ export function createApp(deps: {
     createLinks({
       database,
       offer: holdBack.offer,
-      serve: createHistoryDoor({
-        database,
-        worksFor: checkpoints.has,
-        otherwise: createCheckpointDoor({ blobs, checkpoints }),
+      serve: createAttachmentDoor({
+        ...{ database, worksFor: checkpoints.has },
+        otherwise: createHistoryDoor({
+          ...{ database, worksFor: checkpoints.has },
+          otherwise: createCheckpointDoor({ blobs, checkpoints }),
+        }),
       }),
       upgrade: channels.admit,
       changed: (sandboxId) =>
@@ -303,6 +307,7 @@ export function createApp(deps: {
       ...{ sessions, callbacks, identity, log, logger, version },
       budgets: createBudgets({ database }),
       terminals,
+      uploads: createUploads({ database }),
       installation: async () => ({
         agents: (await deps.agents.list()).map(({ name, version }) => ({ name, version })),
         defaultAgent,

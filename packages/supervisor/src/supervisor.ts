@@ -113,6 +113,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       gatewayOrigin: door.origin,
       shell: toolShell,
       fetchHistory: (path, signal) => store.history(id, path, signal),
+      fetchAttachment: (file, path, signal) => store.attachment(id, file, path, signal),
       tellCommands: (commands) => void journal.append({ type: 'commands', data: { commands } }),
       diedOfMemory: () => watch.diedOfMemory(id),
       timers: options.agentTimers ?? agentTimers,

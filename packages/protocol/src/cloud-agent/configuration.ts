@@ -3,6 +3,7 @@
  * refused by its name. Source: 30-cloud-agent-api §5, §6.
  */
 import { z } from 'zod'
+import { attachmentLimits, contentHashSchema } from '../attachments.ts'
 import { agentSessionIdSchema } from '../ids.ts'
 import { callbackTargetSchema } from './callbacks.ts'
 import {
@@ -33,11 +34,12 @@ const minuteMs = 60_000
 
 export const attachmentSchema = z.strictObject({
   /** Of the bytes, which were uploaded before. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits'),
+  sha256: contentHashSchema,
   filename: text({ max: 255 }),
+  /** Taken and not used: what it is, its bytes say. */
   mimeType: text({ max: 255 }).optional(),
 })
-export const attachments = list(attachmentSchema, 5)
+export const attachments = list(attachmentSchema, attachmentLimits.perPrompt)
 
 export const pullRequestSchema = z.strictObject({
   title: text({ max: 200 }).optional(),

@@ -1,8 +1,8 @@
 /** Prompts of a session, from initiation on: queued, changed, stopped. Source: 30-cloud-agent-api §4, §6. */
 import { z } from 'zod'
+import { commandArguments, commandName } from '../commands.ts'
 import { type AgentSessionId, type ExecutionId, executionIdSchema, type SessionId } from '../ids.ts'
 import { limits } from '../limits.ts'
-import { commandArguments, commandName } from '../commands.ts'
 import { attachments } from './configuration.ts'
 import { clientId, mode, model, organizationId, prompt, systemPrompt, text, token, variant } from './fields.ts'
 import { sessionNamed, sessionNames } from './names.ts'
@@ -58,6 +58,10 @@ const says = <S extends z.ZodType<Said>>(schema: S) =>
     .refine((input) => input.arguments === undefined || input.command !== undefined, {
       message: 'needs command',
       path: ['arguments'],
+    })
+    .refine((input) => input.command === undefined || (input.attachments?.length ?? 0) === 0, {
+      message: 'are for prompts, not for commands',
+      path: ['attachments'],
     })
     // An agent's interface for commands has no place for it.
     .refine((input) => input.appendSystemPrompt === undefined || input.command === undefined, {

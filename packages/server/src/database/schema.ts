@@ -9,17 +9,20 @@ import {
   type AskAnswer,
   type AskKind,
   type AskState,
+  type AttachmentType,
   budgetScopes,
   type CallbackAttempt,
   type CallbackKeyId,
   type CommandCall,
   type DeliveryId,
   deliveryStates,
+  type EditorContext,
   type ExecutionId,
   type FailureReason,
   type Isolation,
   type Network,
   type Permissions,
+  type PromptFile,
   type PullRequestRequest,
   type SandboxId,
   type SecretEnvelope,
@@ -92,6 +95,8 @@ export type SessionConfiguration = {
   shallow: boolean
   appendSystemPrompt?: string
   pullRequest?: PullRequestRequest
+  /** Of the first prompt. */
+  files?: PromptFile[]
   /** Absent: nothing waits for anybody. */
   permissions?: Permissions
   fallbackModels?: string[]
@@ -207,6 +212,8 @@ export type ExecutionRequest = {
   condenseOnComplete: boolean
   /** In place of the prompt, which then is its line. */
   command?: CommandCall
+  files?: PromptFile[]
+  editorContext?: EditorContext
 }
 
 export const execution = pgTable(
@@ -506,6 +513,35 @@ export const blob = pgTable(
     data: bytea('data').notNull(),
   },
   (t) => [primaryKey({ columns: [t.sessionId, t.id, t.piece] })],
+)
+
+/** What a user has uploaded for a message to come; at most 5 MiB each, for a day. */
+export const upload = pgTable(
+  'upload',
+  {
+    userId: text('user_id').notNull(),
+    sha256: text('sha256').notNull(),
+    bytes: integer('bytes').notNull(),
+    mime: text('mime').$type<AttachmentType>().notNull(),
+    data: bytea('data').notNull(),
+    at: at('at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.userId, t.sha256] }), index('upload_at').on(t.at)],
+)
+
+/** Files of a session's prompts, named by their content; gone with the session. */
+export const attachment = pgTable(
+  'attachment',
+  {
+    sessionId: sessionIdColumn('session_id')
+      .notNull()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    sha256: text('sha256').notNull(),
+    bytes: integer('bytes').notNull(),
+    mime: text('mime').$type<AttachmentType>().notNull(),
+    data: bytea('data').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.sha256] })],
 )
 
 /** What a sandbox shows to the gateway. Gone with its session or boot. */

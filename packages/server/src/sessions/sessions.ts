@@ -9,6 +9,7 @@ import type {
   AskState,
   AskView,
   ConnectedFrame,
+  EditorContext,
   ExecutionFailure,
   ExecutionId,
   ExecutionList,
@@ -20,6 +21,7 @@ import type {
   OpenSessionInput,
   PreparedPair,
   PrepareSessionInput,
+  PromptFile,
   SandboxId,
   SendMessageInput,
   SessionCosts,
@@ -35,6 +37,7 @@ import type {
 } from '@corral/protocol'
 import type { Caller } from '../identity/caller.ts'
 import type { PermissionAnswer } from './asks/answers.ts'
+import type { AttachmentContent } from './attachments/attach.ts'
 import type { NetworkLogPage } from './reads/networkLog.ts'
 import type { WhichPage } from './transcript/transcriptPage.ts'
 
@@ -47,8 +50,16 @@ export type ExecutionProgress = {
   interrupted: boolean
 }
 
-/** Ids of a user's message that its sender has minted; `idempotency_mismatch` when another message has it. */
-export type MessageIds = { messageId?: string | undefined; partId?: string | undefined }
+/** What only agents' own clients say with a message. */
+export type MessageExtras = {
+  /** Ids that its sender has minted; `idempotency_mismatch` when another message has it. */
+  messageId?: string | undefined
+  partId?: string | undefined
+  /** Of attachments that come with it, and were not uploaded before. */
+  contents?: readonly AttachmentContent[]
+  workspaceFiles?: readonly Extract<PromptFile, { kind: 'workspace' }>[]
+  editorContext?: EditorContext | undefined
+}
 
 export type Sessions = {
   /** Idempotent by (user, `clientId`); starts sandbox, clone and agent behind its answer. */
@@ -83,7 +94,7 @@ export type Sessions = {
     caller: Caller,
     id: SessionId,
     input: Omit<SendMessageInput, 'cloudAgentSessionId' | 'sessionId'>,
-    ids?: MessageIds,
+    extras?: MessageExtras,
   ): Promise<Ack>
   /** Changes a queued execution; `no_longer_open` once it has left the queue. */
   updateExecution(

@@ -14,6 +14,7 @@ import type { StreamTimers } from '../faces/cloud-agent/viewer.ts'
 import { createFeed, feedPath } from '../faces/feed/feed.ts'
 import { testRecordings } from '../faces/ingest/testRecordings.ts'
 import { internalApiSecret, quietLogger } from '../identity/testIdentity.ts'
+import { createUploads } from '../sessions/attachments/uploads.ts'
 import { failHead } from '../sessions/executions/sink.ts'
 import { terminalsWithoutSandboxes } from './terminals.ts'
 
@@ -23,6 +24,7 @@ export async function testCloudAgent(options: { timers?: StreamTimers } = {}) {
   const world = await testStream(options)
   const { database, sessions, callbacks, identity, log, stream } = world
   const face = cloudAgentFace({
+    uploads: createUploads({ database }),
     budgets: createBudgets({ database }),
     installation: testInstallation,
     terminals: terminalsWithoutSandboxes(sessions),

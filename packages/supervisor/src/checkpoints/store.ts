@@ -8,7 +8,7 @@ import { createReadStream, createWriteStream, rmSync } from 'node:fs'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
-import { type Blob, type Checkpoint, checkpointPaths, type SessionId } from '@corral/protocol'
+import { attachmentPath, type Blob, type Checkpoint, checkpointPaths, type SessionId } from '@corral/protocol'
 
 export type CheckpointStore = {
   /** Stores a file, unless the server has it. */
@@ -16,6 +16,8 @@ export type CheckpointStore = {
   /** Puts a blob into a file that is not there yet. */
   get(session: SessionId, blob: Blob, path: string, signal: AbortSignal): Promise<void>
   record(session: SessionId, checkpoint: Checkpoint): Promise<void>
+  /** Puts a file of a prompt into a file that is not there yet. */
+  attachment(session: SessionId, file: Blob, path: string, signal: AbortSignal): Promise<void>
   /** Puts the conversation that a session has from elsewhere into a file that is not there yet. */
   history(session: SessionId, path: string, signal: AbortSignal): Promise<void>
 }
@@ -63,6 +65,34 @@ export function createCheckpointStore(options: { door: string; token: string }):
     if (response.statusCode !== 204) throw new StoreRefused(what, response.statusCode ?? 0)
   }
 
+  async function fetchBlob(place: string, { hash, bytes }: Blob, path: string, signal: AbortSignal): Promise<void> {
+    const request = begin('GET', place, undefined, signal)
+    request.end()
+    const response = await answerTo(request)
+    if (response.statusCode !== 200) {
+      response.resume()
+      throw new StoreRefused('the question for a blob', response.statusCode ?? 0)
+    }
+    const digest = createHash('sha256')
+    let left = bytes
+    const counted = async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        left -= chunk.length
+        if (left < 0) throw new StoreRefused('the question for a blob with too much', 200)
+        digest.update(chunk)
+        yield chunk
+      }
+    }
+    try {
+      await pipeline(response, counted, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+      if (left !== 0 || digest.digest('hex') !== hash)
+        throw new StoreRefused('the question for a blob with another one', 200)
+    } catch (error) {
+      rmSync(path, { force: true })
+      throw error
+    }
+  }
+
   return {
     async put(session, { hash, bytes }, path) {
       const place = checkpointPaths.blob(session, hash)
@@ -72,33 +102,8 @@ export function createCheckpointStore(options: { door: string; token: string }):
       if (statusCode !== 200) await send('a blob', place, bytes, createReadStream(path))
     },
 
-    async get(session, { hash, bytes }, path, signal) {
-      const request = begin('GET', checkpointPaths.blob(session, hash), undefined, signal)
-      request.end()
-      const response = await answerTo(request)
-      if (response.statusCode !== 200) {
-        response.resume()
-        throw new StoreRefused('the question for a blob', response.statusCode ?? 0)
-      }
-      const digest = createHash('sha256')
-      let left = bytes
-      const counted = async function* (chunks: AsyncIterable<Buffer>) {
-        for await (const chunk of chunks) {
-          left -= chunk.length
-          if (left < 0) throw new StoreRefused('the question for a blob with too much', 200)
-          digest.update(chunk)
-          yield chunk
-        }
-      }
-      try {
-        await pipeline(response, counted, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
-        if (left !== 0 || digest.digest('hex') !== hash)
-          throw new StoreRefused('the question for a blob with another one', 200)
-      } catch (error) {
-        rmSync(path, { force: true })
-        throw error
-      }
-    },
+    get: (session, blob, path, signal) => fetchBlob(checkpointPaths.blob(session, blob.hash), blob, path, signal),
+    attachment: (session, file, path, signal) => fetchBlob(attachmentPath(session, file.hash), file, path, signal),
 
     async history(session, path, signal) {
       const request = begin('GET', checkpointPaths.history(session), undefined, signal)

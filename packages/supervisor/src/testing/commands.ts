@@ -48,6 +48,7 @@ export const executeParams = (
   messageId: newMessageId(),
   partId: newPartId(),
   prompt: { text },
+  files: [],
   mode: { name: 'code', fallback: 'build' },
   model: { id: 'scripted/demo', wire: 'openai-chat' },
   permissions: defaultPermissions,

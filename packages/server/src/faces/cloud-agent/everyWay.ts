@@ -208,6 +208,12 @@ export const routes: Record<string, RouteRow> = {
     ...read,
     body: ({ sessionId }) => ({ cloudAgentSessionId: sessionId }),
   },
+  'PUT /api/cloud-agent/attachments/:sha256': {
+    demands: 'sessions:write',
+    about: 'caller',
+    path: () => `/api/cloud-agent/attachments/${'a'.repeat(64)}`,
+    body: () => 'text',
+  },
   'GET /api/cloud-agent/secrets-public-key': { demands: 'sessions:write', about: 'caller' },
   'GET /api/user': { demands: 'sessions:read', about: 'caller' },
   'POST /api/user/web-ticket': { demands: 'sessions:read', about: 'caller' },

@@ -2,8 +2,16 @@
  * The cloud-agent API on HTTP: tRPC at `/trpc`, and the routes beside it. Routes keep the same order of guards as
  * procedures, and the same refusals, as problem+json.
  */
-import { CorralError, restPrepareInput, type SessionId, streamTicketInput } from '@corral/protocol'
+import {
+  attachmentLimits,
+  CorralError,
+  contentHashSchema,
+  restPrepareInput,
+  type SessionId,
+  streamTicketInput,
+} from '@corral/protocol'
 import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Budgets } from '../../credits/budgets.ts'
@@ -12,6 +20,7 @@ import type { Authenticated } from '../../identity/caller.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { TicketPurpose } from '../../identity/tickets.ts'
 import type { Log } from '../../log/log.ts'
+import type { Uploads } from '../../sessions/attachments/uploads.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { addressOf, jsonBody, limitedBody, readJson } from './border.ts'
 import type { CallbackProcedures } from './callbackProcedures.ts'
@@ -24,10 +33,18 @@ import { createRouter, type Health } from './router.ts'
 import type { TerminalProcedures } from './terminalProcedures.ts'
 import { problem } from './wire.ts'
 
+const limitedUpload = bodyLimit({
+  maxSize: attachmentLimits.bytes,
+  onError: () => {
+    throw new CorralError('body_too_large', { sentence: 'An attachment may have at most 5 MiB.' })
+  },
+})
+
 export function cloudAgentFace(options: {
   sessions: Sessions
   callbacks: CallbackProcedures['callbacks']
   budgets: Budgets
+  uploads: Uploads
   installation: OverviewProcedures['installation']
   terminals: TerminalProcedures
   identity: Identity
@@ -48,6 +65,14 @@ export function cloudAgentFace(options: {
   app.route('/', trpcEndpoint({ router, identity, sessions, logger }))
 
   app.route('/', referenceRoutes({ router, version }))
+
+  // Before what demands JSON of all others: the bytes as they are.
+  app.put('/api/cloud-agent/attachments/:sha256', limitedUpload, async (c) => {
+    const caller = await callerOf(c, { scope: 'sessions:write' })
+    parseInput(z.strictObject({}), c.req.query())
+    const { sha256 } = parseInput(z.object({ sha256: contentHashSchema }), c.req.param())
+    return c.json(await options.uploads.add(caller, sha256, Buffer.from(await c.req.arrayBuffer())))
+  })
 
   app.use('/api/cloud-agent/*', limitedBody, jsonBody)
 

@@ -15,6 +15,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { quietLogger, type TestIdentity, testIdentity } from '../../identity/testIdentity.ts'
 import { createLog } from '../../log/log.ts'
 import { createOutboundPolicy } from '../../outbound/policy.ts'
+import { createUploads } from '../../sessions/attachments/uploads.ts'
 import type { SealedConfigurations } from '../../sessions/configuration/sealedConfiguration.ts'
 import { testSecrets } from '../../sessions/configuration/testSecrets.ts'
 import { createSessions } from '../../sessions/create.ts'
@@ -108,6 +109,7 @@ export async function serveFace(options: {
   const budgets = createBudgets({ database })
   const terminals = terminalsWithoutSandboxes(sessions)
   const app = cloudAgentFace({
+    uploads: createUploads({ database }),
     sessions,
     callbacks,
     budgets,

@@ -235,15 +235,15 @@ describe('a session that exists elsewhere', () => {
   })
 })
 
-test('what no part of Corral acts on yet is refused, and nothing is written', async () => {
+test('an attachment that was never uploaded is refused, and nothing is written', async () => {
   const sessions = async () => (await database.orm.select().from(session)).length
   const before = [await sessions(), (await database.orm.select().from(execution)).length]
   const refused = await call('prepareSession', {
     ...preparation,
     attachments: [{ sha256: 'a'.repeat(64), filename: 'x.png' }],
   })
-  expectRefusal(refused, 'not_implemented')
-  expect(refused.refusal?.details).toMatchObject([{ path: 'attachments' }])
+  expectRefusal(refused, 'invalid_input')
+  expect(refused.refusal?.details).toMatchObject([{ path: 'attachments.0.sha256' }])
   expect([await sessions(), (await database.orm.select().from(execution)).length]).toEqual(before)
   expect((await call('prepareSession', { ...preparation, attachments: [] })).status).toBe(200)
 })

@@ -4,6 +4,8 @@ import { type FacadeCode, FacadeRefusal } from './refusal.ts'
 
 const KiB = 1024
 export const smallBody = 256 * KiB
+/** With files, whose bytes are a third longer there. */
+export const promptBody = 36 * 1024 * KiB
 export const answerBody = 512 * KiB
 
 /** An empty body is an empty object. `code`: of what is not in its form. */

@@ -19,7 +19,10 @@ const told: AgentCommand[] = [review, { name: 'init', hints: [] }]
 const tell = (id: SessionId, { runs }: { runs: boolean }) =>
   face.database.orm
     .update(workspace)
-    .set({ commands: linkOnlySchemas.commands.parse({ commands: told }).commands, agentUntil: runs ? sql`now()` : null })
+    .set({
+      commands: linkOnlySchemas.commands.parse({ commands: told }).commands,
+      agentUntil: runs ? sql`now()` : null,
+    })
     .where(eq(workspace.sessionId, id))
 const executionsOf = (id: SessionId) =>
   face.database.orm.select().from(execution).where(eq(execution.sessionId, id)).orderBy(execution.queuedSeq)
@@ -51,7 +54,10 @@ test('a command is queued under its message’s id, once, and shows as it was ty
   })
   for (let again = 0; again < 2; again += 1) {
     const { data } = await client.session.command({ sessionID: agentSessionId, ...body })
-    expect(data).toMatchObject({ info: { role: 'assistant', sessionID: agentSessionId, parentID: messageID }, parts: [] })
+    expect(data).toMatchObject({
+      info: { role: 'assistant', sessionID: agentSessionId, parentID: messageID },
+      parts: [],
+    })
   }
   const [, queued, ...more] = await executionsOf(id)
   expect(more).toEqual([])

@@ -90,7 +90,7 @@ describe('a prompt', () => {
     ['no parts', { parts: [] }, 'parts'],
     ['empty text', { parts: [text('')] }, 'parts.0.text'],
     ['too much text', { parts: [text(long), text(long)] }, '100000'],
-    ['a file', { parts: [{ type: 'file', mime: 'text/plain', url: 'data:,x' }] }, 'only text'],
+    ['an agent', { parts: [{ type: 'agent', name: 'explore' }] }, 'only parts of type text and file'],
     ['noReply', { parts: [text('x')], noReply: true }, 'noReply'],
     ['tools', { parts: [text('x')], tools: { bash: false } }, 'tools'],
     ['format', { parts: [text('x')], format: { type: 'text' } }, 'format'],

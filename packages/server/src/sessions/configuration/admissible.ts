@@ -13,7 +13,6 @@ import type { CallbackTargets } from '../../callbacks/target.ts'
 import type { Caller, Membership } from '../../identity/caller.ts'
 import type { OutboundPolicy } from '../../outbound/policy.ts'
 import type { CodeHostOf } from '../reconciler/commands.ts'
-import { refuseUnbuilt } from './unbuilt.ts'
 
 export type Admissible = ReturnType<typeof createAdmissible>
 
@@ -28,7 +27,6 @@ export function createAdmissible(deps: {
   async function checkMembers(
     input: Pick<PrepareSessionInput | SessionPatch, 'callbackTarget' | 'mcpServers' | 'model'>,
   ) {
-    refuseUnbuilt(input)
     if (input.model) await checkModel(input.model)
     if (input.callbackTarget) deps.callbackTargets.admit(input.callbackTarget)
     for (const [name, server] of Object.entries(input.mcpServers ?? {})) {

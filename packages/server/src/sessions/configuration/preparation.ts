@@ -20,6 +20,7 @@ import { type execution, session, sessionHead, workspace } from '../../database/
 import type { Database, Tx } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
 import { findOwned } from '../access.ts'
+import { attach } from '../attachments/attach.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from '../executions/executionQueue.ts'
 import { adopt } from '../pushed/adopt.ts'
 import { firstLine } from '../reconciler/commands.ts'
@@ -100,11 +101,21 @@ export function createPreparation(deps: {
         await tx.orm.insert(workspace).values({ sessionId: id, warmUp })
       }
       await deps.sealed.store(tx, id, secret)
-      await deps.credits.require(tx, caller, made, made.configuration.model)
-      const first = begins === 'with its prompt' ? await queue.addFirst(tx, made) : null
+      const row = await withFiles(tx, made, input)
+      await deps.credits.require(tx, caller, row, row.configuration.model)
+      const first = begins === 'with its prompt' ? await queue.addFirst(tx, row) : null
       await queue.wakeSession(tx, id)
-      return { row: made, first, replayed: false }
+      return { row, first, replayed: false }
     })
+  }
+
+  /** Its first prompt's files are its own from now on, whenever it is initiated. */
+  async function withFiles(tx: Tx, made: SessionRow, { attachments = [] }: PrepareSessionInput): Promise<SessionRow> {
+    if (attachments.length === 0) return made
+    const files = await attach(tx, { userId: made.userId, sessionId: made.id }, attachments)
+    const configuration = { ...made.configuration, files }
+    await tx.orm.update(session).set({ configuration }).where(eq(session.id, made.id))
+    return { ...made, configuration }
   }
 
   /** The same `clientId` or ids again: the same session, if the content is the same and it has not been deleted. */
@@ -155,6 +166,8 @@ export function createPreparation(deps: {
       return ackOf(row, first)
     },
     async open(caller: Caller, { title, ...input }: OpenSessionInput & { title: string }): Promise<PreparedPair> {
+      if (input.attachments?.length)
+        throw invalidInput('attachments', 'come with a prompt; send them with the first one')
       return pairOf(await prepare({ caller, input: { ...input, prompt: '' }, begins: 'empty', title }))
     },
   }

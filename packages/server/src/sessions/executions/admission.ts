@@ -20,13 +20,13 @@ import type { Database, Tx } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
 import type { Log } from '../../log/log.ts'
 import { lockOwned } from '../access.ts'
+import { attach } from '../attachments/attach.ts'
 import type { Admissible } from '../configuration/admissible.ts'
 import type { ContentHash } from '../configuration/contentHash.ts'
 import type { SealedConfigurations } from '../configuration/sealedConfiguration.ts'
-import { refuseUnbuilt } from '../configuration/unbuilt.ts'
 import { firstLine } from '../reconciler/commands.ts'
 import { changeTitle } from '../recorded/titles.ts'
-import type { MessageIds, Sessions } from '../sessions.ts'
+import type { MessageExtras, Sessions } from '../sessions.ts'
 import { refuseUnknownCommand } from './commandsOf.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
 
@@ -77,13 +77,18 @@ export function createAdmission(deps: {
     })
   }
 
-  async function send(caller: Caller, id: SessionId, input: SendInput, ids: MessageIds = {}): Promise<Ack> {
-    refuseUnbuilt(input)
+  async function send(
+    caller: Caller,
+    id: SessionId,
+    input: SendInput,
+    { contents = [], workspaceFiles = [], editorContext, ...ids }: MessageExtras = {},
+  ): Promise<Ack> {
     const command = commandOf(input)
     const prompt = command ? commandLine(command) : input.prompt
     if (prompt === undefined) throw invalidInput('prompt', 'is required')
     if (input.model !== undefined) await deps.admissible.checkModel(input.model)
-    const clientHash = input.clientId === undefined ? null : deps.contentHash({ ...input, clientId: undefined })
+    const said = { ...input, clientId: undefined, ...(workspaceFiles.length > 0 && { workspaceFiles }), editorContext }
+    const clientHash = input.clientId === undefined ? null : deps.contentHash(said)
     return database.transaction(async (tx) => {
       const row = await lockOwned(tx, caller, id)
       if (row.state !== 'open') throw new CorralError('not_initiated')
@@ -98,7 +103,16 @@ export function createAdmission(deps: {
       if (ids.messageId !== undefined) await refuseKnownMessage(tx, id, ids.messageId)
       if (command) await refuseUnknownCommand(tx, id, command.name)
       await replaceTokens(tx, id, input)
-      const request = { ...(await requestOf(tx, row, input)), ...(command && { command }) }
+      if (editorContext && row.agentKind !== 'kilo')
+        throw invalidInput('editorContext', 'is for sessions of Kilo; this one has another agent')
+      const owner = { userId: caller.userId, sessionId: id }
+      const files = [...(await attach(tx, owner, input.attachments ?? [], contents)), ...workspaceFiles]
+      const request = {
+        ...(await requestOf(tx, row, input)),
+        ...(command && { command }),
+        ...(files.length > 0 && { files }),
+        ...(editorContext && { editorContext }),
+      }
       await deps.credits.require(tx, caller, row, request.model)
       const queued = await queue.add(tx, row, {
         prompt,

@@ -105,6 +105,7 @@ export function createExecutionQueue(deps: {
         appendSystemPrompt: configuration.appendSystemPrompt,
         autoCommit: configuration.autoCommit,
         condenseOnComplete: configuration.condenseOnComplete,
+        ...(configuration.files && { files: configuration.files }),
       },
       clientId: null,
       clientHash: null,

@@ -3,7 +3,14 @@
  * agent's id, by owner, and by repository. Reading starts, wakes and extends nothing. Invariant: what is another's,
  * deleted, pushed from elsewhere or no session at all is one and the same `session_not_found`.
  */
-import { type AgentCommand, type AgentSessionId, type AskKind, CorralError, type ExecutionId, type SessionId } from '@corral/protocol'
+import {
+  type AgentCommand,
+  type AgentSessionId,
+  type AskKind,
+  CorralError,
+  type ExecutionId,
+  type SessionId,
+} from '@corral/protocol'
 import { and, desc, eq, gte, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
 import { ask, type ExecutionRequest, execution, session, sessionHead, workspace } from '../../database/schema.ts'
 import { sessionIdOf, sessionUuid } from '../../database/sessionUuid.ts'

@@ -160,6 +160,8 @@ export function createCommands(deps: {
         partId: row.partId,
         prompt: { text: row.prompt },
         command: row.request.command,
+        files: row.request.files ?? [],
+        editorContext: row.request.editorContext,
         appendSystemPrompt: row.request.appendSystemPrompt,
       }
     },

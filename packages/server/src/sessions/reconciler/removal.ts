@@ -2,6 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import {
   ask,
+  attachment,
   blob,
   budget,
   event,
@@ -82,6 +83,7 @@ async function removeRows(tx: Tx, { id, configuration }: typeof session.$inferSe
   await tx.orm.delete(part).where(eq(part.sessionId, id))
   await tx.orm.delete(message).where(eq(message.sessionId, id))
   await tx.orm.delete(ask).where(eq(ask.sessionId, id))
+  await tx.orm.delete(attachment).where(eq(attachment.sessionId, id))
   await tx.orm.delete(blob).where(eq(blob.sessionId, id))
   await tx.orm.delete(pushedItem).where(eq(pushedItem.sessionId, id))
   await tx.orm.delete(sessionInfo).where(eq(sessionInfo.sessionId, id))

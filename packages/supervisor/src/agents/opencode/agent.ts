@@ -9,12 +9,13 @@ import type { SessionEnvironment } from '../../sessions/environment.ts'
 import type { Agent, TurnEnd, TurnReference, TurnSink } from '../agent.ts'
 import type { AgentTimers } from '../timers.ts'
 import { AgentRefused } from './api.ts'
-import { CommandNotRun } from './commands.ts'
 import { AgentMisconfigured, type Conversation } from './conversation.ts'
+import { type FetchAttachment, filePartsOf } from './files.ts'
 import type { FetchHistory } from './importHistory.ts'
 import { withMcpTools } from './mcp.ts'
 import { createAgentProcess, hasDied } from './process.ts'
 import { createProjection, type Projection } from './projection.ts'
+import { PromptNotRun } from './promptNotRun.ts'
 import { type AgentServer, AgentUnavailable } from './server.ts'
 import { createTurn, idle, readTurn, type Turn, tellSubAgents } from './turn.ts'
 import { createWatch, type Watch } from './watch.ts'
@@ -22,6 +23,7 @@ import { createWatch, type Watch } from './watch.ts'
 export type OpencodeAgentOptions = {
   /** Puts the conversation that began elsewhere into a file that is not there yet. */
   fetchHistory: FetchHistory
+  fetchAttachment: FetchAttachment
   session: SessionId
   environment: SessionEnvironment
   gatewayOrigin: string
@@ -101,13 +103,15 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
     const current = createTurn({ server, root, messageId, projection, timers })
     turn = current
     try {
-      await sink.steps.run('prompt_send', 'Handing over the prompt', () => prompt(params, signal))
+      await sink.steps.run('prompt_send', 'Handing over the prompt', async () =>
+        prompt(params, await filePartsOf(params, options.fetchAttachment, signal), signal),
+      )
     } catch (error) {
       if (await hasDied(server)) return 'gone'
       throw error
     }
-    // Until now it was our line that stood for it; the agent's own words take its place.
-    if (params.command) tell(withoutPart(params))
+    // Until now it was our line that stood for it; what the agent has made of it takes its place.
+    if (params.command || params.prompt.text === '') tell(withoutPart(params))
     sink.started()
     watch.awaitFirst(sink.steps.open('first_event', "Waiting for the agent's first event"))
     return current.ended(signal)
@@ -170,8 +174,8 @@ export function createOpencodeAgent(options: OpencodeAgentOptions): Agent {
         if (starved) return outOfMemory
         return { result: 'failed', reason: 'agent_restarted', message: 'The agent ended in the middle of the work.' }
       } catch (error) {
-        if (error instanceof CommandNotRun)
-          return { result: 'failed', reason: 'invalid_configuration', message: error.message }
+        if (error instanceof PromptNotRun && !signal.aborted)
+          return { result: 'failed', reason: error.reason, message: error.message }
         await agent.stop()
         if (signal.aborted) return { result: 'stopped' }
         if (error instanceof AgentMisconfigured)

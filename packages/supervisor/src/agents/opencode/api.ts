@@ -3,10 +3,17 @@
  * and carry our message ids. Loopback only, so an agent that is slow to answer is busy, not far away.
  */
 import { request as httpRequest } from 'node:http'
-import { messageInfoSchema, partSchema, permissionRequestSchema, questionRequestSchema } from '@corral/protocol'
+import {
+  type EditorContext,
+  messageInfoSchema,
+  partSchema,
+  permissionRequestSchema,
+  questionRequestSchema,
+} from '@corral/protocol'
 import { z } from 'zod'
 import { commandSchema } from './commands.ts'
 import type { ServeAccess } from './configuration.ts'
+import type { FilePart } from './files.ts'
 import { knownAgentMessageId, toOurIds } from './messageIds.ts'
 import { type AgentRule, mergedConfigSchema } from './permissions.ts'
 
@@ -33,11 +40,13 @@ export type AgentError = NonNullable<AgentMessage['info']['error']>
 
 export type Prompt = {
   messageID: string
-  parts: { id: string; type: 'text'; text: string }[]
+  parts: ({ id: string; type: 'text'; text: string } | FilePart)[]
   model: { providerID: string; modelID: string }
   agent: string
   system?: string | undefined
   variant?: string | undefined
+  /** Kilo's alone. */
+  editorContext?: EditorContext | undefined
 }
 
 export type CommandBody = {

@@ -33,7 +33,9 @@ test.each<[string, Partial<ToldCommand>, string]>([
 ])('a shell in %s runs only where the policy lets the agent use one', (_, change, given) => {
   const call: CommandCall = { name: 'review', arguments: given }
   expect(() => admitCommand(call, [told(change)], policy(noShell))).toThrow('runs a shell by itself')
-  expect(() => admitCommand(call, [told(change)], policy({ ...noShell, rules: [{ tool: 'bash', action: 'ask' }] }))).toThrow()
+  expect(() =>
+    admitCommand(call, [told(change)], policy({ ...noShell, rules: [{ tool: 'bash', action: 'ask' }] })),
+  ).toThrow()
   expect(() => admitCommand(call, [told(change)], policy())).not.toThrow()
   expect(() => admitCommand({ ...call, arguments: '' }, [told({})], policy(noShell))).not.toThrow()
 })

@@ -14,6 +14,7 @@ import {
 import { z } from 'zod'
 import type { AgentApi, CommandBody } from './api.ts'
 import { actionOn } from './permissions.ts'
+import { PromptNotRun } from './promptNotRun.ts'
 
 export const commandSchema = z.looseObject({
   name: z.string(),
@@ -26,14 +27,6 @@ export const commandSchema = z.looseObject({
   hints: z.array(z.string()).catch([]),
 })
 export type ToldCommand = z.infer<typeof commandSchema>
-
-/** It is not run, and the agent goes on living: the sentence is for whoever has sent it. */
-export class CommandNotRun extends Error {
-  constructor(sentence: string) {
-    super(sentence)
-    this.name = 'CommandNotRun'
-  }
-}
 
 const seenEveryMs = 150
 /** A refusal names so many of those that there are. */
@@ -53,7 +46,7 @@ export function shownCommands(told: readonly ToldCommand[]): AgentCommand[] {
     .slice(0, commandLimits.commands)
 }
 
-/** Throws `CommandNotRun` when there is no such command, or the policy is against what it would run. */
+/** Throws `PromptNotRun` when there is no such command, or the policy is against what it would run. */
 export function admitCommand(
   call: CommandCall,
   told: readonly ToldCommand[],
@@ -64,11 +57,15 @@ export function admitCommand(
     const names = told.map(({ name }) => name)
     const rest = names.length - mostNamed
     const known = names.slice(0, mostNamed).join(', ') + (rest > 0 ? ` and ${rest} more` : '')
-    throw new CommandNotRun(`The agent has no command "${call.name}". It has: ${known || 'none'}.`)
+    throw new PromptNotRun(
+      'invalid_configuration',
+      `The agent has no command "${call.name}". It has: ${known || 'none'}.`,
+    )
   }
   const shell = [...`${command.template}\n${call.arguments}`.matchAll(/!`([^`]+)`/g)].map(([, line = '']) => line)
   if (shell.some((line) => actionOn(policy, { permission: 'bash', patterns: [line] }) !== 'auto')) {
-    throw new CommandNotRun(
+    throw new PromptNotRun(
+      'invalid_configuration',
       `The command "${call.name}" runs a shell by itself, while the permissions of this session do not let the agent do so unasked.`,
     )
   }

@@ -114,14 +114,16 @@ function provider({ model, gateway }: ModelAccess, gatewayOrigin: string) {
       // Kilo takes no `false` here, and would silently start without all of this configuration.
       chunkTimeout: dayMs,
     },
-    models: { [model.id]: modelNamed(model.id), [warmUpModel]: modelNamed(warmUpModel) },
+    models: { [model.id]: modelNamed(model.id, model.wire), [warmUpModel]: modelNamed(warmUpModel, model.wire) },
   }
 }
 
-const modelNamed = (name: string) => ({
+const modelNamed = (name: string, wire: ExecuteParams['model']['wire']) => ({
   name,
   tool_call: true,
   reasoning: true,
   attachment: true,
+  // What is not named here the agent keeps from the model. A PDF has no place on the oldest wire.
+  modalities: { input: wire === 'openai-chat' ? ['text', 'image'] : ['text', 'image', 'pdf'], output: ['text'] },
   limit: { context: 200_000, output: 16_384 },
 })

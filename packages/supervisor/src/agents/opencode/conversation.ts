@@ -11,6 +11,7 @@ import { type Asks, createAsks } from './asks.ts'
 import { admitCommand, beginCommand, shownCommands } from './commands.ts'
 import { providerId } from './configuration.ts'
 import { type FeedEvent, openFeed } from './feed.ts'
+import type { FilePart } from './files.ts'
 import { agentMessageId } from './messageIds.ts'
 import { deniedTools, loosened } from './permissions.ts'
 import { type Projection, sessionOf } from './projection.ts'
@@ -21,8 +22,8 @@ export type Conversation = {
   server: AgentServer
   projection: Projection
   asks: Asks
-  /** A prompt or a command; resolves when the agent has it. Throws `CommandNotRun`. */
-  prompt(params: ExecuteParams, signal: AbortSignal): Promise<void>
+  /** A prompt or a command; resolves when the agent has it. Throws `PromptNotRun`. */
+  prompt(params: ExecuteParams, files: FilePart[], signal: AbortSignal): Promise<void>
   commands(): Promise<AgentCommand[]>
   /** Lets the agent load what its first prompt would wait for; see `warmUp.ts`. */
   warmUp(mode: WarmParams['mode'], signal: AbortSignal): Promise<void>
@@ -105,7 +106,8 @@ export async function openConversation(options: {
       server,
       projection,
       asks,
-      prompt: (next, signal) => (next.command ? command(api, modes, next, signal) : prompt(api, modes, next)),
+      prompt: (next, files, signal) =>
+        next.command ? command(api, modes, next, signal) : prompt(api, modes, next, files),
       commands: async () => shownCommands(await api.commands()),
       warmUp: (mode, signal) => playWarmUp({ api, root, agent: agentOf(modes, mode), signal }),
       close: () => feed.abort(),
@@ -137,15 +139,16 @@ async function command(api: AgentApi, modes: string[], params: ExecuteParams, si
   await beginCommand(api, params.agentSessionId, body, signal)
 }
 
-async function prompt(api: AgentApi, modes: string[], params: ExecuteParams): Promise<void> {
-  const { mode, model } = params
+async function prompt(api: AgentApi, modes: string[], params: ExecuteParams, files: FilePart[]): Promise<void> {
+  const { mode, model, prompt, partId } = params
   await api.prompt(params.agentSessionId, {
     messageID: await messageIdFor(api, params),
-    parts: [{ id: params.partId, type: 'text', text: params.prompt.text }],
+    parts: [...(prompt.text === '' ? [] : [{ id: partId, type: 'text' as const, text: prompt.text }]), ...files],
     model: { providerID: providerId, modelID: model.id },
     agent: agentOf(modes, mode),
     system: params.appendSystemPrompt,
     variant: model.variant,
+    editorContext: params.editorContext,
   })
 }
 

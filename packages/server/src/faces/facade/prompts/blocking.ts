@@ -9,6 +9,7 @@ import type { Log } from '../../../log/log.ts'
 import type { Root, Roots } from '../../../sessions/reads/roots.ts'
 import type { Sessions } from '../../../sessions/sessions.ts'
 import type { Messages } from '../../../sessions/transcript/messages.ts'
+import { directoryOf } from '../directories.ts'
 import type { Streams } from '../events/streams.ts'
 import type { Projection } from '../projection.ts'
 import { FacadeRefusal } from '../refusal.ts'
@@ -36,8 +37,8 @@ export function blockingPrompt(deps: Dependencies) {
   return async function prompt(call: SessionCall): Promise<Response> {
     const { caller, root, request } = call
     const waitMs = waitOf(request) * 1_000
-    const { input, ids } = await readPrompt(request, deps.beyond)
-    const { executionId } = await sessions.send(caller, root.id, input, ids)
+    const { input, extras } = await readPrompt(request, directoryOf(root.agentSessionId), deps.beyond)
+    const { executionId } = await sessions.send(caller, root.id, input, extras)
     const { stop, watch } = streams.open(caller, request.signal)
     watch(root.organizationId)
     const forget = sessions.onDeleted((id) => void (id === root.id && stop.abort()))

@@ -40,7 +40,7 @@ export async function readCommand(request: Request, beyond: boolean): Promise<Pr
       model: body.model === undefined ? undefined : modelNamed(body.model, beyond),
       variant: body.variant,
     },
-    ids: { messageId: body.messageID },
+    extras: { messageId: body.messageID },
   }
 }
 

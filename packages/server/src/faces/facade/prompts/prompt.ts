@@ -1,12 +1,15 @@
 /** A prompt as the SDKs write it, and what the engine makes of it. Source: 31 (c) "Prompts, commands, stop". */
-import { limits } from '@corral/protocol'
+import { attachmentSchema, type EditorContext, editorContextSchema, limits } from '@corral/protocol'
 import { z } from 'zod'
-import type { MessageIds, Sessions } from '../../../sessions/sessions.ts'
-import { readBody, smallBody } from '../body.ts'
+import type { MessageExtras, Sessions } from '../../../sessions/sessions.ts'
+import { promptBody, readBody, smallBody } from '../body.ts'
 import { providerId } from '../projection.ts'
 import { FacadeRefusal, type RefusalCodes } from '../refusal.ts'
+import { type FilePart, readFiles } from './files.ts'
 
-export type Prompt = { input: Parameters<Sessions['send']>[2]; ids: MessageIds }
+const code = 'KILO_BASIC_PROMPT_UNSUPPORTED'
+
+export type Prompt = { input: Parameters<Sessions['send']>[2]; extras: MessageExtras }
 
 export const promptRefusals = {
   idempotency_mismatch: 'KILO_PROMPT_ADMISSION_REJECTED',
@@ -18,14 +21,30 @@ const text = (max: number) => z.string().max(max, `must have at most ${max} char
 export const name = (max: number) => text(max).min(1, 'must not be empty')
 
 /** Agents rewrite ids of messages as a whole, so there are no characters in them but these. */
-export const messageID = z.string().regex(/^msg_[0-9A-Za-z]{1,60}$/, 'must be msg_ followed by at most 60 letters and digits')
+export const messageID = z
+  .string()
+  .regex(/^msg_[0-9A-Za-z]{1,60}$/, 'must be msg_ followed by at most 60 letters and digits')
 const partID = z.string().regex(/^prt_[0-9A-Za-z]{1,60}$/, 'must be prt_ followed by at most 60 letters and digits')
 const words = z.string().min(1, 'must not be empty')
+const fileName = attachmentSchema.shape.filename
 
-const textType = z.literal('text', 'only text is supported; Corral takes no files or agents in a prompt yet')
+const textType = z.literal('text', 'only text is supported')
 const seedParts = z.array(z.strictObject({ type: textType, text: words })).min(1, 'must have at least one part')
+const textPart = z.strictObject({ type: z.literal('text'), text: words, id: partID.optional() })
+const filePart = z.strictObject({
+  type: z.literal('file'),
+  mime: name(255),
+  url: z.string(),
+  filename: fileName.optional(),
+  id: partID.optional(),
+  source: z.unknown().optional(),
+})
 const parts = z
-  .array(z.strictObject({ type: textType, text: words, id: partID.optional() }))
+  .array(
+    z.discriminatedUnion('type', [textPart, filePart], {
+      error: 'only parts of type text and file are supported',
+    }),
+  )
   .min(1, 'must have at least one part')
 
 const seedPrompt = z.strictObject({ messageID: messageID.optional(), parts: seedParts })
@@ -38,19 +57,22 @@ const prompt = z.strictObject({
   system: text(10_000).optional(),
   /** Messages are admitted before anything is prepared; waiting is all that there is. */
   snapshotInitialization: z.literal('wait', 'must be wait').optional(),
+  editorContext: editorContextSchema.optional(),
 })
 
-export async function readPrompt(request: Request, beyond: boolean): Promise<Prompt> {
-  const code = 'KILO_BASIC_PROMPT_UNSUPPORTED'
+/** `directory`: the session's virtual folder. */
+export async function readPrompt(request: Request, directory: string, beyond: boolean): Promise<Prompt> {
   const body: z.infer<typeof prompt> = await readBody(request, {
-    maxBytes: smallBody,
+    maxBytes: beyond ? promptBody : smallBody,
     schema: beyond ? prompt : seedPrompt,
     code,
   })
-  const joined = body.parts.map((part) => part.text).join('\n\n')
+  const texts = body.parts.filter((part) => part.type === 'text')
+  const joined = texts.map((part) => part.text).join('\n\n')
   if (joined.length > limits.promptCharacters) {
     throw new FacadeRefusal(code, `parts: must have at most ${limits.promptCharacters} characters together.`)
   }
+  const { attachments, contents, workspaceFiles } = readFiles(body.parts.filter(isFile), directory)
   return {
     input: {
       prompt: joined.toWellFormed().replaceAll('\0', '\uFFFD'),
@@ -59,10 +81,27 @@ export async function readPrompt(request: Request, beyond: boolean): Promise<Pro
       model: body.model && modelOf(body.model),
       variant: body.variant,
       appendSystemPrompt: body.system,
+      ...(attachments.length > 0 && { attachments }),
     },
-    ids: { messageId: body.messageID, partId: body.parts[0]?.id },
+    extras: {
+      ...{ messageId: body.messageID, partId: texts[0]?.id },
+      ...{ contents, workspaceFiles, editorContext: body.editorContext && contextOf(body.editorContext, directory) },
+    },
   }
 }
+
+/** Paths below the virtual folder become those of the workspace. */
+function contextOf({ shell, activeFile, visibleFiles, openTabs }: EditorContext, directory: string): EditorContext {
+  const relative = (path: string) => (path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : path)
+  return {
+    ...(shell !== undefined && { shell }),
+    ...(activeFile !== undefined && { activeFile: relative(activeFile) }),
+    ...(visibleFiles && { visibleFiles: visibleFiles.map(relative) }),
+    ...(openTabs && { openTabs: openTabs.map(relative) }),
+  }
+}
+
+const isFile = (part: { type: string }): part is FilePart & { type: 'file' } => part.type === 'file'
 
 /** Two names stand for the gateway, which knows every model by its own; any other is the beginning of such a name. */
 export const modelOf = ({ providerID, modelID }: { providerID: string; modelID: string }): string =>

@@ -1,4 +1,5 @@
 /** What makes a session work, and what stops it. */
+import { directoryOf } from '../directories.ts'
 import type { Route } from '../route.ts'
 import { blockingPrompt } from './blocking.ts'
 import { commandRefusals, readCommand } from './command.ts'
@@ -15,8 +16,8 @@ export function promptRoutes(deps: Parameters<typeof blockingPrompt>[0]): Route[
       on: 'session',
       refusals: promptRefusals,
       async handle({ caller, root, request }) {
-        const { input, ids } = await readPrompt(request, beyond)
-        await sessions.send(caller, root.id, input, ids)
+        const { input, extras } = await readPrompt(request, directoryOf(root.agentSessionId), beyond)
+        await sessions.send(caller, root.id, input, extras)
         return new Response(null, { status: 204 })
       },
     },
@@ -36,8 +37,8 @@ export function promptRoutes(deps: Parameters<typeof blockingPrompt>[0]): Route[
       on: 'session',
       refusals: commandRefusals,
       async handle({ caller, root, request }) {
-        const { input, ids } = await readCommand(request, beyond)
-        const { executionId } = await sessions.send(caller, root.id, input, ids)
+        const { input, extras } = await readCommand(request, beyond)
+        const { executionId } = await sessions.send(caller, root.id, input, extras)
         // The real one comes as events.
         return Response.json(projection.message(root, await noAnswer(roots, root, executionId)))
       },
