@@ -26,6 +26,7 @@ import { createLog } from '../../log/log.ts'
 import { createOutboundPolicy } from '../../outbound/policy.ts'
 import { bubblewrapDriver } from '../../sandboxes/bubblewrap.ts'
 import { sandboxFolder, sandboxPaths } from '../../sandboxes/layout.ts'
+import { createUploads } from '../../sessions/attachments/uploads.ts'
 import { testSecrets } from '../../sessions/configuration/testSecrets.ts'
 import { createSessions } from '../../sessions/create.ts'
 import { createSink } from '../../sessions/executions/sink.ts'
@@ -87,6 +88,7 @@ export async function testTerminals() {
     const stream = createStream({ ...common, log, allowedOrigins: [] })
     const terminalSocket = createTerminalSocket({ ...common, terminals, allowedOrigins: [] })
     const face = cloudAgentFace({
+      uploads: createUploads({ database }),
       ...{ sessions, callbacks, terminals, identity, log, installation: testInstallation, logger: quietLogger },
       budgets: createBudgets({ database }),
       secretsKey: { publicKey: 'a key', keyId: '1' },
