@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ExecutionId, SessionId } from '@corral/protocol'
+import type { AgentSessionId, ExecutionId, SessionId } from '@corral/protocol'
 import { eventually } from '../harness/eventually.ts'
 import type { Installation } from '../harness/installation.ts'
 import { makeRepository } from '../harness/repositories.ts'
@@ -19,6 +19,7 @@ import { patiently } from './patience.ts'
 
 export type Actor = {
   session: SessionId
+  agentSessionId: AgentSessionId
   repository: string
   accepted: ExecutionId[]
   writing: ExecutionId[]
@@ -37,8 +38,14 @@ const roundMs = 300_000
 /** and agents start in turn, so that the last session may wait for those of all others. */
 const turnOfStartMs = 45_000
 
+/** What people do in a session: the chance of each, and how many messages they send at most before they wait. */
+export type Workload = { stops: number; questions: number; tools: number; held: number; messages: number }
+
+export const usualWorkload: Workload = { stops: 0.3, questions: 0.2, tools: 0.4, held: 0.5, messages: 3 }
+
 type Place = {
   corral: Installation
+  workload: Workload
   /** Where the end of each execution is told. */
   callbackUrl: string
   /** As many as there are. */
@@ -46,22 +53,23 @@ type Place = {
 }
 
 export async function createActor(
-  { corral, callbackUrl, sessions }: Place,
+  { corral, workload, callbackUrl, sessions }: Place,
   name: string,
   random: Random,
 ): Promise<Actor> {
   const repository = await makeRepository(join(corral.repositories, `${name}.git`), { 'README.md': `About ${name}.\n` })
   let turn = 0
   const first = nextTurn()
-  const { cloudAgentSessionId: session } = await corral.backEnd.call.prepareSession.mutate({
-    prompt: first.prompt,
-    mode: 'code',
-    model: 'scripted/demo',
-    gitUrl: repository,
-    autoCommit: true,
-    callbackTarget: { url: callbackUrl },
-    permissions: { default: 'auto', rules: [{ tool: 'question', action: 'ask' }] },
-  })
+  const { cloudAgentSessionId: session, kiloSessionId: agentSessionId } =
+    await corral.backEnd.call.prepareSession.mutate({
+      prompt: first.prompt,
+      mode: 'code',
+      model: 'scripted/demo',
+      gitUrl: repository,
+      autoCommit: true,
+      callbackTarget: { url: callbackUrl },
+      permissions: { default: 'auto', rules: [{ tool: 'question', action: 'ask' }] },
+    })
   const answering = createAnswering(corral, session, random.branch())
   const steady = { name: `steady viewer of ${name}`, views: [follow(corral.corral, session)] }
   const restless = { name: `restless viewer of ${name}`, views: [follow(corral.corral, session)] }
@@ -74,10 +82,10 @@ export async function createActor(
     const label = `${name}-${turn}`
     const steps = [
       write(`${label}.md`, `${label}\n`),
-      ...(random.chance(0.4) ? [bash(`sleep ${random.between(1, 4)}; ls`)] : []),
+      ...(random.chance(workload.tools) ? [bash(`sleep ${random.between(1, 4)}; ls`)] : []),
       `${say(`This is ${label}, which says a few words more than it has to. `)} pace ${random.between(1, 60)}ms`,
-      ...(random.chance(0.2) ? [ask(`Which one for ${label}?`, 'Red', 'Blue')] : []),
-      ...(random.chance(0.5) ? [gate(label), say(`And ${label} goes on.`)] : []),
+      ...(random.chance(workload.questions) ? [ask(`Which one for ${label}?`, 'Red', 'Blue')] : []),
+      ...(random.chance(workload.held) ? [gate(label), say(`And ${label} goes on.`)] : []),
     ]
     return { label, prompt: play(...steps) }
   }
@@ -119,6 +127,7 @@ export async function createActor(
 
   return {
     session,
+    agentSessionId,
     repository,
     accepted,
     writing,
@@ -126,8 +135,8 @@ export async function createActor(
     watchers: [steady, restless],
     async round() {
       releases = []
-      const stops = random.chance(0.3) ? { afterMs: random.between(0, 8_000) } : null
-      for (let left = random.between(1, 4); left > 0; left -= 1) {
+      const stops = random.chance(workload.stops) ? { afterMs: random.between(0, 8_000) } : null
+      for (let left = random.between(1, workload.messages + 1); left > 0; left -= 1) {
         await sendAndRelease(accepted.length === 0 ? first : nextTurn())
         await delay(random.between(0, 3_000))
       }

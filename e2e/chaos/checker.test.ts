@@ -1,6 +1,7 @@
 /** The checker finds each violation that is put into a whole that has none. */
 import { expect, test } from 'vitest'
-import { type Evidence, type LoggedEvent, type SessionEvidence, type Violation, violationsIn } from './checker.ts'
+import { rules, violationsIn } from './checker.ts'
+import type { Evidence, LoggedEvent, SessionEvidence } from './judged.ts'
 
 const rest = { executionId: null, data: '{}', epoch: null, n: null, ends: false, deltas: null }
 
@@ -42,8 +43,9 @@ const whole: SessionEvidence = {
     { id: 'last', state: 'completed', ...over },
   ],
   events: log,
-  viewers: [{ name: 'somebody', events: seenOf(log), messages: ['hello'], broken: null }],
+  viewers: [{ name: 'somebody', events: seenOf(log), messages: ['hello'], histories: ['h'], broken: null }],
   messages: ['hello'],
+  answers: [{ executionId: 'one', ours: ['hello'], theirs: ['hello'] }],
   commits: ['one'],
   asks: [],
   answered: [],
@@ -51,16 +53,20 @@ const whole: SessionEvidence = {
   told: [toldOf('one', 'completed'), toldOf('two', 'interrupted'), toldOf('last', 'completed')],
 }
 
-const check = (changed: Partial<SessionEvidence>, more: Partial<Evidence> = {}): string[] =>
-  violationsIn({ sessions: [{ ...whole, ...changed }], leftBehind: [], stuck: [], ...more }).map(
-    ({ rule, what }: Violation) => `${rule}: ${what}`,
-  )
+/** The rules that have found something so far. */
+const named: string[] = []
+
+function check(changed: Partial<SessionEvidence>, more: Partial<Evidence> = {}): string[] {
+  const found = violationsIn({ sessions: [{ ...whole, ...changed }], leftBehind: [], stuck: [], ...more })
+  named.push(...found.map(({ rule }) => rule))
+  return found.map(({ rule, what }) => `${rule}: ${what}`)
+}
 
 const without = (seq: number) => log.filter((event) => event.seq !== seq)
 const changed = (seq: number, change: Partial<LoggedEvent>) =>
   log.map((event) => (event.seq === seq ? { ...event, ...change } : event))
 const watched = (events: LoggedEvent[]) => [
-  { name: 'somebody', events: seenOf(events), messages: ['hello'], broken: null },
+  { name: 'somebody', events: seenOf(events), messages: ['hello'], histories: ['h'], broken: null },
 ]
 /** A log, and somebody who saw all of it. */
 const logged = (events: LoggedEvent[]) => ({ events, viewers: watched(events) })
@@ -83,6 +89,36 @@ test('a gap, and a double', () => {
 
 test('what came from below, again', () => {
   expect(check(logged(changed(8, { n: 3 })))).toEqual(['origins: event 8 is 1/3 behind 1/4'])
+})
+
+test('what came from below, twice and directly behind itself; but one word may become two events', () => {
+  const of = (seq: number, data: string) => ({
+    ...rest,
+    seq,
+    type: 'kilocode',
+    executionId: 'last',
+    data,
+    epoch: 2,
+    n: 2,
+  })
+  expect(check(logged([...log, of(13, '{"a":1}'), of(14, '{"a":1}')]))).toEqual(['origins: event 14 is 2/2 once more'])
+  expect(check(logged([...log, of(13, '{"a":1}'), of(14, '{"a":2}')]))).toEqual([])
+})
+
+test('a log that was replaced on the way', () => {
+  const viewers = [...watched(log), ...watched(log).map((viewer) => ({ ...viewer, histories: ['other'] }))]
+  expect(check({ viewers })).toEqual(['history: the log was replaced: h,other'])
+})
+
+test('an answer that is not the agent’s own', () => {
+  expect(check({ answers: [{ executionId: 'one', ours: ['hel'], theirs: ['hello'] }] })).toEqual([
+    "agents own: the answer of one is not the agent's own",
+  ])
+})
+
+test('a finalization that never ends, and an answer to a callback of something else', () => {
+  const pending = whole.executions.map((row) => (row.id === 'one' ? { ...row, finalization: 'pending' } : row))
+  expect(check({ executions: pending })).toEqual(['endings: the finalization of one is pending'])
 })
 
 test('a message that is lost, and one that is doubled', () => {
@@ -137,7 +173,7 @@ test('a viewer that saw something else, not all, not in order, or was turned awa
   ])
   expect(viewing(without(9))).toEqual(['viewers: somebody never saw 9'])
   expect(viewing([...log, ...log.slice(-1)])).toEqual(['viewers: somebody saw 12 too late, or again'])
-  const viewer = { name: 'somebody', events: seenOf(log), messages: ['hello'], broken: null }
+  const viewer = { name: 'somebody', events: seenOf(log), messages: ['hello'], histories: ['h'], broken: null }
   expect(check({ viewers: [{ ...viewer, messages: [] }] })).toEqual([
     'viewers: somebody has another conversation than the server',
   ])
@@ -195,4 +231,8 @@ test('a callback that is lost, told to nobody, told twice and not the same, or o
 test('a session that takes no message any more, what is left behind, and what is stuck', () => {
   expect(check({ last: null })).toEqual(['next message: the message at the end is not taken'])
   expect(check({}, { leftBehind: ['a socket'], stuck: ['a turn'] })).toEqual(['left behind: a socket', 'stuck: a turn'])
+})
+
+test('every rule has found something above', () => {
+  expect(new Set(named)).toEqual(new Set(rules))
 })

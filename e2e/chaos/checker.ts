@@ -4,64 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { compactedIn } from '../kills/compacted.ts'
-
-export type LoggedEvent = {
-  seq: number
-  type: string
-  executionId: string | null
-  data: string
-  epoch: number | null
-  n: number | null
-  ends: boolean
-  deltas: string | null
-}
-
-export type SeenEvent = { eventId: number; streamEventType: string; executionId?: string; data: unknown }
-
-export type SeenBy = {
-  name: string
-  events: SeenEvent[]
-  /** The conversation that a client makes of these events. */
-  messages: unknown
-  /** Why its stream ended without being asked to. */
-  broken: string | null
-}
-
-export type SessionEvidence = {
-  session: string
-  /** Every message that was accepted, in the order in which it was. */
-  accepted: string[]
-  /** Those that change a file when they complete. */
-  writing: string[]
-  /** The message at the end, when all faults are over. */
-  last: string | null
-  /** In FIFO order. */
-  executions: { id: string; state: string; stopped: boolean; finalization: string }[]
-  events: LoggedEvent[]
-  viewers: SeenBy[]
-  /** As the server has it. */
-  messages: unknown
-  /** The executions that the commits of the pushed branch name. */
-  commits: string[]
-  /** What was asked, as its rows say. */
-  asks: { id: string; state: string }[]
-  /** The answers that were taken, as those who gave them were told. */
-  answered: { ask: string; answer: string }[]
-  /** The callbacks that are owed, as their rows say. */
-  callbacks: { executionId: string; state: string }[]
-  /** What the receiver of the callbacks got, in its order. */
-  told: { key: string; executionId: string; status: string; body: string }[]
-}
-
-export type Evidence = {
-  sessions: SessionEvidence[]
-  /** Whatever is still there that should not be: processes, sockets, folders, gates. */
-  leftBehind: string[]
-  /** What did not come to its end within its bound. */
-  stuck: string[]
-}
-
-export type Violation = { rule: string; session: string | null; what: string }
+import type { Evidence, LoggedEvent, SeenEvent, SessionEvidence, Violation } from './judged.ts'
 
 type Check = (evidence: SessionEvidence) => string[]
 
@@ -77,15 +20,33 @@ const numbers: Check = ({ events }) => {
   return [...twice.map((seq) => `number ${seq} is given twice`), ...gaps.map((seq) => `number ${seq} is missing`)]
 }
 
-/** Of each life of a spool, what came from below stands in its order, so that nothing came twice. */
+/** Of each life of a spool, what came from below stands in its order, and nothing came twice. */
 const origins: Check = ({ events }) => {
-  const sent = events.flatMap(({ seq, epoch, n }) => (epoch === null || n === null ? [] : [{ seq, epoch, n }]))
-  return sent.flatMap(({ seq, epoch, n }, i) => {
+  const sent = events.flatMap((event) => (event.epoch === null || event.n === null ? [] : [event]))
+  return sent.flatMap((event, i) => {
     const before = sent[i - 1]
-    if (!before || epoch > before.epoch || (epoch === before.epoch && n >= before.n)) return []
-    return [`event ${seq} is ${epoch}/${n} behind ${before.epoch}/${before.n}`]
+    if (!before) return []
+    const [epoch, n] = [event.epoch ?? 0, event.n ?? 0]
+    const [epochBefore, nBefore] = [before.epoch ?? 0, before.n ?? 0]
+    if (epoch < epochBefore || (epoch === epochBefore && n < nBefore))
+      return [`event ${event.seq} is ${epoch}/${n} behind ${epochBefore}/${nBefore}`]
+    // One word from below may become several events, which are not the same.
+    const isAgain = epoch === epochBefore && n === nBefore && event.type === before.type && event.data === before.data
+    return isAgain ? [`event ${event.seq} is ${epoch}/${n} once more`] : []
   })
 }
+
+/** One log for its whole life: it is given another history only when something that was acked is gone. */
+const history: Check = ({ viewers: all }) => {
+  const histories = new Set(all.flatMap((viewer) => viewer.histories))
+  return histories.size > 1 ? [`the log was replaced: ${[...histories]}`] : []
+}
+
+/** What an agent has said in a turn that completed is in the log, word for word. */
+const agentsOwn: Check = ({ answers: all }) =>
+  all
+    .filter(({ ours, theirs }) => !isDeepStrictEqual(ours, theirs))
+    .map(({ executionId }) => `the answer of ${executionId} is not the agent's own`)
 
 /** What was accepted is there, once, and nothing else is. */
 const accepted: Check = ({ accepted: ids, executions }) => [
@@ -215,6 +176,8 @@ const next: Check = ({ last, executions }) => {
 const checks: Record<string, Check> = {
   numbers,
   origins,
+  history,
+  'agents own': agentsOwn,
   accepted,
   endings,
   fifo,
@@ -225,6 +188,9 @@ const checks: Record<string, Check> = {
   callbacks,
   'next message': next,
 }
+
+/** Each with what it says of a run. */
+export const rules: readonly string[] = [...Object.keys(checks), 'left behind', 'stuck']
 
 export function violationsIn({ sessions, leftBehind, stuck }: Evidence): Violation[] {
   return [

@@ -18,6 +18,8 @@ export type Target = {
   insides(): Promise<Inside[]>
   /** A viewer leaves, and comes back to where it was. */
   cutViewer(random: Random): void
+  /** All of those who ever leave, at once. */
+  cutViewers(): void
   /** Who is told how executions end. */
   receiver: Pick<Receiver, 'answer'>
 }
@@ -33,6 +35,13 @@ const killServer: Fault = async ({ corral }, random) => {
   return `server killed, away for ${awayMs} ms`
 }
 
+/** As for an upgrade: it ends in order, and is there again. */
+const restartServer: Fault = async ({ corral }) => {
+  const { tookMs } = await corral.stop()
+  await corral.start()
+  return `server restarted in order, its stop took ${Math.round(tookMs)} ms`
+}
+
 const cutConnection =
   (name: string, of: (pid: number, target: Target, random: Random) => Promise<Connection[]>): Fault =>
   async (target, random) => {
@@ -43,15 +52,31 @@ const cutConnection =
   }
 const cutLink = cutConnection('link', async (pid, target, random) => {
   const [supervisor] = await pidsOf('supervisor', target, random)
-  // The server makes its door under a name of its own, and renames it then.
-  return supervisor ? connectionsOfDoor(pid, supervisor, /\/doors\/\.server-\d+\.sock$/) : []
+  return supervisor ? connectionsOfDoor(pid, supervisor, serverDoor) : []
 })
+/** The server makes its door under a name of its own, and renames it then. */
+const serverDoor = /\/doors\/\.server-\d+\.sock$/
 /** Of a viewer mostly, since those stay; or of a call, which is made again. */
 const cutClient = cutConnection('client', (pid, { corral }) => connectionsOfPort(pid, Number(new URL(corral.url).port)))
+
+/** Every supervisor dials again at the same time. */
+const cutAllLinks: Fault = async (target, random) => {
+  const [server] = await pidsOf('server', target, random)
+  if (!server) return null
+  const supervisors = (await target.insides()).flatMap(({ supervisor }) => supervisor ?? [])
+  const found = await Promise.all(supervisors.map((pid) => connectionsOfDoor(server, pid, serverDoor)))
+  const done = await Promise.all(found.flat().map(cut))
+  return done.length > 0 ? `links cut, ${done.length} at once` : null
+}
 
 const cutViewer: Fault = async ({ cutViewer: cut }, random) => {
   cut(random)
   return 'viewer leaves and comes back'
+}
+
+const cutViewers: Fault = async ({ cutViewers: cut }) => {
+  cut()
+  return 'viewers leave and come back, all at once'
 }
 
 /** The next callback is not taken. */
@@ -119,17 +144,32 @@ const freeze =
     return pids.length > 0 ? `${name} frozen for ${forMs} ms` : null
   }
 
-/** By what they strike; of two at once no two strike the same. */
-export const faults: Record<string, Fault[]> = {
-  server: [killServer, freeze('server')],
-  postgres: [kill('postgres'), freeze('postgres')],
-  gateway: [kill('gateway'), freeze('gateway')],
-  supervisor: [kill('supervisor'), freeze('supervisor')],
-  agent: [kill('agent'), freeze('agent')],
-  sandbox: [kill('sandbox'), freeze('sandbox')],
-  link: [cutLink],
-  viewer: [cutViewer, cutClient],
-  callback: [refuseCallback],
+/** By what they strike, and how; of two at once no two strike the same. */
+export const faults = {
+  server: { kill: killServer, freeze: freeze('server'), restart: restartServer },
+  postgres: { kill: kill('postgres'), freeze: freeze('postgres') },
+  gateway: { kill: kill('gateway'), freeze: freeze('gateway') },
+  supervisor: { kill: kill('supervisor'), freeze: freeze('supervisor') },
+  agent: { kill: kill('agent'), freeze: freeze('agent') },
+  sandbox: { kill: kill('sandbox'), freeze: freeze('sandbox') },
+  link: { cut: cutLink, cutAll: cutAllLinks },
+  viewer: { cut: cutViewer, cutAll: cutViewers, client: cutClient },
+  callback: { refuse: refuseCallback },
+} as const satisfies Record<string, Record<string, Fault>>
+
+export type Victim = keyof typeof faults
+/** `<what>.<how>`. */
+export type FaultName = { [V in Victim]: `${V}.${keyof (typeof faults)[V] & string}` }[Victim]
+
+export const victims = Object.keys(faults) as Victim[]
+export const faultsOf = (victim: Victim): FaultName[] =>
+  Object.keys(faults[victim]).map((how) => `${victim}.${how}` as FaultName)
+
+export function faultNamed(name: FaultName): Fault {
+  const [victim, how] = name.split('.') as [Victim, string]
+  const found = Object.entries<Fault>(faults[victim]).find(([key]) => key === how)
+  if (!found) throw new Error(`There is no fault "${name}".`)
+  return found[1]
 }
 
 /** While it is not there nobody runs it. */

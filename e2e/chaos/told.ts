@@ -1,7 +1,7 @@
 /** Who is told how executions end. Every request is verified before it counts, as of when it came. */
 import { type Received, type Receiver, verifiedAsItCame } from '../../packages/server/src/callbacks/testReceiver.ts'
 import type { Installation } from '../harness/installation.ts'
-import type { SessionEvidence } from './checker.ts'
+import type { SessionEvidence } from './judged.ts'
 
 export type Told = { of(executions: readonly string[]): Promise<SessionEvidence['told']> }
 

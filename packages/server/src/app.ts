@@ -45,6 +45,7 @@ import { createLog } from './log/log.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import type { Now } from './metrics/now.ts'
 import { createOutboundPolicy } from './outbound/policy.ts'
+import { boundedDriver } from './sandboxes/boundedDriver.ts'
 import type { Driver } from './sandboxes/driver.ts'
 import { createFleet, type Fleet } from './sandboxes/fleet.ts'
 import { inside } from './sandboxes/layout.ts'
@@ -105,7 +106,7 @@ export function createApp(deps: {
   const { config, database, identity, logger, places } = deps
   const { timers } = config
   const deathPoints = createDeathPoints(config.deathPoint)
-  const driver = deathPoints.driver(deps.driver)
+  const driver = boundedDriver(deathPoints.driver(deps.driver), { timers, logger })
 
   const upstreams = createUpstreams({
     upstreams: { ...config.upstreams, scripted: { ...config.upstreams.scripted, urlFile: '' } },

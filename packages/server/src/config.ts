@@ -35,6 +35,8 @@ export const defaultTimers = {
   sandboxTurnMs: 250,
   /** A sandbox without a link is looked at this often. */
   sandboxInspectMs: 1_000,
+  /** How long a driver may take to say how a sandbox is, or, beyond its grace, to end one. */
+  driverAnswerMs: 15_000,
   /** Whether the folders of a sandbox are still there. */
   sandboxFolderMs: 2_000,
   linkSilenceMs: 45_000,
