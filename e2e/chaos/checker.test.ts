@@ -84,7 +84,10 @@ test('a gap, and a double', () => {
     'numbers: number 4 is missing',
     'numbers: number 5 is missing',
   ])
-  expect(check({ events: [...log.slice(0, 4), ...log.slice(3)] })).toEqual(['numbers: number 6 is given twice'])
+  expect(check({ events: [...log.slice(0, 4), ...log.slice(3)] })).toEqual([
+    'numbers: number 6 is given twice',
+    'origins: event 6 is 1/4 once more',
+  ])
 })
 
 test('what came from below, again', () => {

@@ -87,7 +87,9 @@ function answersOf(
   of: { ours: SessionExport; theirs: SessionExport; executionOf: Map<string, string> },
 ): SessionEvidence['answers'] {
   const answerIn = (exported: SessionExport, executionId: string) =>
-    exported.messages.filter(({ info }) => info.role === 'assistant' && of.executionOf.get(info.id) === executionId)
+    exported.messages.filter(
+      ({ info }) => info.role === 'assistant' && of.executionOf.get(String(info.id)) === executionId,
+    )
   return completed.map((executionId) => ({
     executionId,
     ours: answerIn(of.ours, executionId),

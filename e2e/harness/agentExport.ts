@@ -10,7 +10,7 @@ import type { AgentSessionId, SessionExport, SessionId } from '@corral/protocol'
 import type { Installation } from './installation.ts'
 import { installedAgent } from './installedAgent.ts'
 
-const exportMs = 20_000
+const exportMs = 90_000
 
 export async function agentExport(
   corral: Installation,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { rules } from '../checker.ts'
 import { changed, repository } from './copy.ts'
 import { type Sabotage, sabotages } from './sabotages.ts'
 
@@ -17,6 +18,11 @@ test.each(Object.entries<Sabotage>(sabotages))(
     for (const text of files.values()) expect(() => stripTypeScriptTypes(text)).not.toThrow()
   },
 )
+
+test('each is to be found by rules that there are', () => {
+  for (const { foundBy } of Object.values<Sabotage>(sabotages))
+    expect(rules).toEqual(expect.arrayContaining([...foundBy]))
+})
 
 test('what is not there, or is there twice, is refused', () => {
   const change = { file: 'x.ts', was: 'a', becomes: 'b' }

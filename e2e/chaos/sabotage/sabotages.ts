@@ -11,6 +11,8 @@ export type Sabotage = {
   changes: readonly { file: string; was: string; becomes: string }[]
   /** What brings it to light. */
   run: { only: readonly Victim[]; minutes: number; sessions: number }
+  /** The rules that may find it. Another violation, such as a machine that is too slow, shows nothing. */
+  foundBy: readonly string[]
 }
 
 const server = 'packages/server/src'
@@ -27,6 +29,7 @@ export const sabotages = {
       },
     ],
     run: { only: ['server', 'postgres'], minutes: 1, sessions: 2 },
+    foundBy: ['history', 'agents own', 'endings', 'fifo', 'viewers'],
   },
   'dedupe-removed': {
     says: 'What is sent again from below is stored once.',
@@ -38,6 +41,7 @@ export const sabotages = {
       },
     ],
     run: { only: ['server', 'link', 'postgres'], minutes: 1, sessions: 2 },
+    foundBy: ['origins', 'one running', 'agents own'],
   },
   'state-outside-the-transaction': {
     says: 'The final state of an execution and its ending event are written in one transaction.',
@@ -70,6 +74,7 @@ export const sabotages = {
       },
     ],
     run: { only: ['server'], minutes: 1, sessions: 2 },
+    foundBy: ['endings', 'fifo'],
   },
 } as const satisfies Record<string, Sabotage>
 

@@ -183,7 +183,16 @@ export const eventsSchema = z.object({
    * event is an `events_dropped` whose `count` reaches back to the last one sent.
    */
   from: attempt,
-  events: z.array(z.object({ type: z.string(), executionId: z.string().optional(), data: z.unknown() })).min(1),
+  events: z
+    .array(
+      z.object({
+        // What is no text is none of the types, and no execution: the event is refused, and the link goes on.
+        type: z.string().catch(''),
+        executionId: z.string().optional().catch(''),
+        data: z.unknown().optional(),
+      }),
+    )
+    .min(1),
 })
 export type EventsFrame = z.infer<typeof eventsSchema>
 

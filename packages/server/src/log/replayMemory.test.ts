@@ -7,8 +7,11 @@ const MB = 1e6
 const events = 2_000
 const eventBytes = 100_000
 const largest = { seq: 1_000, bytes: 5 * MB }
-/** A page of a MiB, the largest event, their copies on the way, and what the collector leaves for a while. */
-const most = 100 * MB
+/**
+ * Pages of a MiB, the largest event, their copies on the way, and what the collector leaves for a while, which is most of
+ * it. Whoever reads all at once takes twice the whole.
+ */
+const most = 200 * MB
 
 let stored: TestDatabase
 let opened: LogUnderTest

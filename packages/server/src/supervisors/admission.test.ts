@@ -46,6 +46,18 @@ describe('a supervisor that dials', async () => {
     expect(peer.isOpen()).toBe(true)
   })
 
+  test('has been heard as soon as its sandbox is ready, whatever becomes of its link', async () => {
+    const { peer, bootId, id } = await dial()
+    expect(world.links.silentForMs(id)).toBe(Number.POSITIVE_INFINITY)
+    peer.hello({ bootId })
+    peer.socket.terminate()
+    await vi.waitFor(async () => {
+      const [row] = await world.database.orm.select().from(sandbox).where(eq(sandbox.id, id))
+      expect(row).toMatchObject({ state: 'ready' })
+    }, 5_000)
+    expect(world.links.silentForMs(id)).toBeLessThan(30_000)
+  })
+
   test('says whose agents went with its predecessor', async () => {
     const { id, token, bootId, sessions } = await world.addSandbox(2)
     const agentUntil = new Date(Date.now() + 60_000)

@@ -67,7 +67,7 @@ export function createLinks(options: {
 }): Links {
   const { database, offer, changed, logger } = options
   const open = new Map<SandboxId, Link>()
-  /** The last word on a link that has closed. */
+  /** The last word on a link that has closed, or is not open yet. */
   const lastSeenAt = new Map<SandboxId, number>()
   /** Also those that have not said hello yet. */
   const dialed = new Map<SandboxId, Set<WebSocket>>()
@@ -153,6 +153,8 @@ export function createLinks(options: {
       logger,
       handlers: {
         async hello(hello: Hello, linkId: string) {
+          // Its sandbox is `ready` as soon as this is written, which others may see before its link is open here.
+          lastSeenAt.set(sandboxId, performance.now())
           const result = await answerHello(database, { sandboxId, bootId, linkId }, hello)
           if ('refused' in result) {
             logger.info({ sandboxId, bootId, refused: result.refused }, 'a supervisor was refused')

@@ -82,6 +82,8 @@ describe('an event that is malformed', async () => {
       const running = await world.addRunning(session)
       const events: Raw[] = whole[type].flatMap((data) => [...spoiled(data)].map((spoilt) => ({ type, data: spoilt })))
       events.push(...strange.map((data) => ({ type, data })))
+      // Not even the frame around it is as it should be.
+      events.push({ type, executionId: 5 } as never, { type: null, data: {} } as never, {} as never)
       // Which no event may be about: another execution, and none at all.
       events.push(...whole[type].map((data) => ({ type, executionId: 'exec_nobody', data })))
 

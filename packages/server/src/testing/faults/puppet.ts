@@ -217,7 +217,7 @@ export function createPuppet(spec: SandboxSpec, script: Script, firstIncarnation
   }
 
   const heart = setInterval(() => {
-    if (heartbeats) send({ method: 'heartbeat', params: {} })
+    if (heartbeats && greeted) send({ method: 'heartbeat', params: {} })
   }, heartbeatMs)
 
   const puppet = {
