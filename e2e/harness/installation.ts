@@ -42,7 +42,7 @@ export type Installation = {
   end(): Promise<void>
 }
 
-const startMs = 60_000
+const startMs = 180_000
 const stopMs = 30_000
 const endMs = 5_000
 

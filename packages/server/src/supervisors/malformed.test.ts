@@ -40,6 +40,7 @@ const whole: Record<keyof typeof upSchemas, object[]> = {
   finalization: [{ kind: 'commit', success: true }],
   file_sync: [{}],
   acp: [{}],
+  commands: [{ commands: [{ name: 'review', description: 'x', hints: ['$1'] }] }],
   events_dropped: [{ count: 1 }],
   prepared: [
     { ok: true, attempt: 1, branch: 'b', baseCommit: 'c', reused: false },

@@ -10,7 +10,7 @@ const noBubblewrap = () => new Error(problem)
 const startMs = 3_000
 
 // Each ends as soon as it holds; many things wait for one another here, on a machine that has other work.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 180_000 })
 
 const puppets = createPuppets()
 let engine: TestEngine
