@@ -6,9 +6,15 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { createCorral } from '@corral/client'
+import { demoPrompt, demoRepository } from '@corral/scripted-model'
 import type { Page } from 'playwright-core'
 import { addPerson, narrow, password, startBrowser, startInstallationWithPage, wide } from '../e2e/harness/browser.ts'
+import { eventually } from '../e2e/harness/eventually.ts'
 import type { Installation } from '../e2e/harness/installation.ts'
+import { makeRepository } from '../e2e/harness/repositories.ts'
+
+const workMs = 180_000
 
 type Picture = {
   name: string
@@ -21,7 +27,20 @@ type Picture = {
 
 const pictures: Picture[] = [
   { name: 'sign-in', path: '/sign-in', outside: true },
-  { name: 'sessions-empty', path: '/' },
+  { name: 'sessions', path: '/' },
+  {
+    name: 'session',
+    path: '/',
+    act: async (page) => {
+      await page
+        .getByRole('link', { name: /The test fails/ })
+        .first()
+        .click()
+      await page.getByLabel('Message to the agent').waitFor()
+    },
+  },
+  { name: 'new-session', path: '/new' },
+  { name: 'usage', path: '/usage' },
   { name: 'settings-profile', path: '/settings' },
   { name: 'settings-keys', path: '/settings/keys' },
   {
@@ -78,10 +97,33 @@ async function people(at: Installation): Promise<{ email: string; password: stri
   const ada = await addPerson(at, 'Ada')
   const grace = await addPerson(at, 'Grace')
   await addPerson(at, 'Linus')
+  await work(at, ada.userId)
   for (const { userId } of [ada, grace])
     await call.addMember.mutate({ organizationId: 'corral', user: userId, role: 'admin' })
   await call.createOrganization.mutate({ name: 'Difference Engines', slug: 'engines', owner: ada.userId })
   await call.createApiKey.mutate({ name: 'CI', user: ada.userId, expiresInSeconds: 7_776_000 })
   await call.createApiKey.mutate({ name: 'reviewer', user: ada.userId, botId: 'reviewer' })
   return { email: ada.email, password }
+}
+
+/** What an agent did for them: the demo's story, to its end. */
+async function work(at: Installation, user: string): Promise<void> {
+  const { key } = await at.corral.call.createApiKey.mutate({ name: 'laptop', user })
+  const { call } = createCorral({ url: at.url, apiKey: key })
+  const gitUrl = await makeRepository(join(at.repositories, 'sum.git'), demoRepository)
+  const ack = await call.start.mutate({
+    prompt: demoPrompt,
+    mode: 'code',
+    model: 'scripted/demo',
+    gitUrl,
+    autoCommit: true,
+  })
+  await eventually('the end of the work', workMs, async () => {
+    const { status } = await call.getMessageResult.query({
+      cloudAgentSessionId: ack.cloudAgentSessionId,
+      executionId: ack.executionId,
+      waitMs: 5_000,
+    })
+    return status === 'completed' || null
+  })
 }

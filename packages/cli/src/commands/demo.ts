@@ -41,8 +41,10 @@ export function addDemoCommand(program: Command, ambient: NodeJS.ProcessEnv): vo
         const repository = await makeRepository(repositories)
         const { url } = await server.listening
         process.exitCode = await show({ agent: options.agent, repository, env, terminal })
-        if (options.keep)
-          terminal.note(`\nThe server goes on at ${url}; end it with: CORRAL_HOME=${home} npx corral down`)
+        if (options.keep) {
+          terminal.note(`\nThe page: ${(await signInLink(home, url)) ?? url}`)
+          terminal.note(`The server goes on; end it with: CORRAL_HOME=${home} npx corral down`)
+        } else terminal.note(color('dim', '\nTo see it on the page, too: npm run demo -- --keep'))
       } finally {
         if (!options.keep) await takeDown(env)
       }
@@ -159,6 +161,13 @@ async function startServer(home: string, env: NodeJS.ProcessEnv): Promise<{ list
   // Whoever waits for it hears of a failure; until then it must not end the process.
   promise.catch(() => {})
   return { listening: promise }
+}
+
+/** What the server has printed, unless somebody has used it already. The log has those of earlier starts, too. */
+async function signInLink(home: string, url: string): Promise<string | undefined> {
+  const log = await readFile(join(home, 'server.log'), 'utf8')
+  const links = [...log.matchAll(/^sign in on the page: (\S+)$/gm)].map(([, link]) => link)
+  return links.find((link) => link?.startsWith(`${url}/`))
 }
 
 async function takeDown(env: NodeJS.ProcessEnv): Promise<void> {

@@ -1,12 +1,13 @@
-/** Under which organization one works. Whoever belongs to one alone, or none, still sees that. */
-import { Building2, ChevronsUpDown, User } from 'lucide-react'
+/** Under which organization one works: sessions of it alone are listed, and new ones belong to it. */
+import { Building2, ChevronsUpDown, Layers } from 'lucide-react'
 import { Menu } from '../ui/Menu.tsx'
 import styles from './Layout.module.css'
 import { useOrganization } from './organization.tsx'
 
 export function OrganizationMenu() {
   const { organization, mine, choose } = useOrganization()
-  const name = organization?.name ?? 'Personal'
+  if (mine.length === 0) return null
+  const name = organization?.name ?? 'All my work'
   return (
     <Menu
       label={`Working in ${name}; choose another`}
@@ -14,9 +15,9 @@ export function OrganizationMenu() {
       groups={[
         [
           {
-            key: 'personal',
-            text: 'Personal',
-            icon: <User size={15} />,
+            key: 'all',
+            text: 'All my work',
+            icon: <Layers size={15} />,
             checked: organization === null,
             onSelect: () => choose(null),
           },

@@ -1,6 +1,6 @@
 /**
- * Under which organization one works: what the list of sessions shows and new sessions belong to. This browser keeps it;
- * one that the person has left counts as none, which is their own work.
+ * Under which organization one works: the list of sessions shows those of it alone, and new ones belong to it. Without one
+ * all are shown, and new ones are personal. This browser keeps the choice; one that the person has left counts as none.
  */
 import type { OrganizationView } from '@corral/protocol'
 import { type UseQueryResult, useQuery } from '@tanstack/react-query'
@@ -21,7 +21,7 @@ export function useOrganizations(): UseQueryResult<OrganizationView[]> {
 }
 
 type Choice = {
-  /** Null: one's own. */
+  /** Null: none is chosen. */
   organization: OrganizationView | null
   mine: readonly OrganizationView[]
   choose: (organizationId: string | null) => void

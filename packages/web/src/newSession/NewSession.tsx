@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { useCorral } from '../app/corral.tsx'
+import { useOrganization } from '../app/organization.tsx'
 import { sessionAddress } from '../app/paths.ts'
 import { usePerson } from '../app/person.tsx'
 import { repositoriesOf } from '../sessions/sessionList.ts'
@@ -34,6 +35,8 @@ export function NewSession() {
     staleTime: 60_000,
   })
   const { state, start, again, giveUp } = useStart(begun)
+  const { organization, mine } = useOrganization()
+  const owner = organization ? `It belongs to ${organization.name}.` : mine.length > 0 ? 'It is personal.' : ''
 
   function begun(id: SessionId): void {
     // What one starts next is most often in the same place.
@@ -60,7 +63,10 @@ export function NewSession() {
   }
 
   return (
-    <Page title="New session" about="An agent gets a sandbox with your repository, and works on what you ask for.">
+    <Page
+      title="New session"
+      about={`An agent gets a sandbox with your repository, and works on what you ask for. ${owner}`}
+    >
       {/* What is wrong is said at its field, by the rules of the server; the browser's own would say it otherwise. */}
       <form ref={form} className={styles.form} onSubmit={submit} noValidate>
         <div className={styles.main}>

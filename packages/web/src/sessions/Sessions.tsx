@@ -5,6 +5,7 @@ import { Plus, SearchX, Sparkles } from 'lucide-react'
 import { useMemo, useRef, useState } from 'react'
 import { useLocation, useSearchParams } from 'wouter'
 import { useCorral } from '../app/corral.tsx'
+import { useOrganization } from '../app/organization.tsx'
 import { Button } from '../ui/Button.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorState } from '../ui/ErrorState.tsx'
@@ -34,7 +35,14 @@ export function Sessions() {
   const search = useRef<HTMLInputElement>(null)
   const [chosen, setChosen] = useState<{ action: SessionAction; row: SessionRow } | null>(null)
 
-  const all = useMemo(() => roots(sessions).sort(byActivity), [sessions])
+  const workingIn = useOrganization().organization?.organizationId
+  const all = useMemo(
+    () =>
+      roots(sessions)
+        .filter(({ organizationId }) => workingIn === undefined || organizationId === workingIn)
+        .sort(byActivity),
+    [sessions, workingIn],
+  )
   const filter = filterIn(address)
   const shown = useMemo(() => all.filter((row) => matches(row, filterIn(address))), [all, address])
   const newSession = () => go('/new')
