@@ -48,10 +48,10 @@ export const page: Benchmark = {
       const session = { mode: 'code', model: 'scripted/demo', gitUrl, prompt }
       const { cloudAgentSessionId } = await ada.call.start.mutate(session)
       await opened.page.goto(`/cloud/chat?sessionId=${cloudAgentSessionId}`)
-      await opened.page.getByText('It begins.').last().waitFor({ timeout: 120_000 })
+      await opened.page.getByRole('article', { name: 'Agent' }).getByText('It begins.').waitFor({ timeout: 120_000 })
       frames.idle.push(await longestFrameMs(opened.page))
       await (await corral.model()).release('words')
-      await opened.page.getByText('word1 ').waitFor()
+      await opened.page.getByRole('article', { name: 'Agent' }).getByText('word1 ').waitFor()
       frames.streaming.push(await longestFrameMs(opened.page))
       await ada.call.interruptSession.mutate({ cloudAgentSessionId })
       await (await corral.model()).reset()
@@ -64,7 +64,7 @@ export const page: Benchmark = {
         reference: { what: 'a session of one message', figures: open.short },
       },
       {
-        what: 'longest animation frame over 50 ms at 200 words a second',
+        what: 'longest animation frame at 200 words a second, from 50 ms on',
         unit: 'ms',
         figures: frames.streaming,
         reference: { what: 'the same page, idle', figures: frames.idle },
@@ -113,12 +113,12 @@ async function openMs(page: Page, id: AgentSessionId): Promise<number> {
   return Number(await shown.jsonValue())
 }
 
-/** 0 when none took more than 50 ms, which is what browsers call long. */
+/** 50 when none took longer, which is what browsers call long. */
 function longestFrameMs(page: Page): Promise<number> {
   return page.evaluate(
     (ms) =>
       new Promise<number>((resolve) => {
-        let longest = 0
+        let longest = 50
         const observer = new PerformanceObserver((list) => {
           for (const { duration } of list.getEntries()) longest = Math.max(longest, duration)
         })

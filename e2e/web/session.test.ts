@@ -63,14 +63,15 @@ describe.skipIf(noBrowser)('a session on the page', () => {
 
   const address = () => `/cloud/chat?sessionId=${session}`
   const composer = () => page.getByLabel('Message to the agent')
-  const shows = (text: string) => page.getByText(text).last().waitFor({ timeout: patienceMs })
+  const said = () => page.getByRole('article', { name: 'Agent' })
+  const shows = (text: string) => said().getByText(text).last().waitFor({ timeout: patienceMs })
   async function send(text: string): Promise<void> {
     await composer().fill(text)
     await composer().press('Enter')
     await expect.poll(() => composer().inputValue()).toBe('')
   }
   /** What the agent has said, as the page shows it and as the log has it, without markup and spaces. */
-  const shown = async () => bare((await page.getByRole('article', { name: 'Agent' }).allInnerTexts()).join(''))
+  const shown = async () => bare((await said().allInnerTexts()).join(''))
   async function logged(): Promise<string> {
     const events = []
     for await (const item of ada.stream(session)) {
@@ -118,11 +119,17 @@ describe.skipIf(noBrowser)('a session on the page', () => {
     await composer().fill('')
   })
 
-  test('goes on after a restart of the server, without a click', async () => {
-    opened.expectTrouble(/ERR_CONNECTION_REFUSED|WebSocket|50[0-9]/)
+  test('goes on after a restart of the server by itself, and sends what did not arrive as the same message', async () => {
+    opened.expectTrouble(/net::ERR_|WebSocket|50[0-9]/)
     await corral.kill()
     await page.getByText('The connection is lost').waitFor()
+    await send('Are you there?')
+    await page.getByRole('button', { name: 'Send again' }).waitFor()
     await corral.start()
+    await page.getByRole('button', { name: 'Send again' }).click()
+    const queued = page.getByRole('listitem').filter({ hasText: 'Are you there?' })
+    await queued.getByLabel('Cancel').click()
+    await expect.poll(() => queued.count()).toBe(0)
     await (await corral.model()).release('first')
     await shows('And it ends.')
     await expect.poll(() => page.getByText('The connection is lost').count()).toBe(0)
@@ -153,7 +160,9 @@ describe.skipIf(noBrowser)('a session on the page', () => {
   test('stops, and goes on with the next message', async () => {
     await send('play: say "I work." | hang')
     await shows('I work.')
-    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.keyboard.press('Escape')
+    await page.getByText('Escape again stops the agent.').waitFor()
+    await page.keyboard.press('Escape')
     await page.getByText('Stopped').last().waitFor()
     await send(play(say('Here I am.')))
     await shows('Here I am.')

@@ -5,31 +5,36 @@ import { Button } from '../ui/Button.tsx'
 import styles from './SessionHeader.module.css'
 import { useSession } from './sessionContext.tsx'
 
-export function SessionHeader(props: {
-  title: string
-  current: Turn | null
-  isPanelOpen: boolean
-  onPanel: () => void
-}) {
-  const session = useSession()
-  const where = session.githubRepo ?? session.gitUrl?.replace(/^\w+:\/\//, '')
-  const { current } = props
+type Props = { title: string; current: Turn | null; isAsking: boolean; isPanelOpen: boolean; onPanel: () => void }
+
+export function SessionHeader({ title, current, isAsking, isPanelOpen, onPanel }: Props) {
+  const { githubRepo, gitUrl, upstreamBranch, agentKind } = useSession()
+  const where = githubRepo ?? gitUrl?.replace(/^\w+:\/\//, '')
+  const standing = standingOf(current, isAsking)
   return (
     <header className={styles.header}>
       <div className={styles.titles}>
-        <h1 className={styles.title}>{props.title}</h1>
-        <p className={styles.about}>{[where, session.upstreamBranch, session.agentKind].filter(Boolean).join(' · ')}</p>
+        <h1 className={styles.title}>{title}</h1>
+        <p className={styles.about}>{[where, upstreamBranch, agentKind].filter(Boolean).join(' · ')}</p>
       </div>
-      <span className={styles.state} data-state={current?.state ?? 'idle'}>
-        {current === null ? 'Idle' : current.state === 'running' ? 'Working' : 'Starting'}
+      <span className={styles.state} data-state={standing}>
+        {words[standing]}
       </span>
       <Button
         kind="quiet"
         icon={<PanelRight size={17} />}
         aria-label="Details"
-        aria-pressed={props.isPanelOpen}
-        onClick={props.onPanel}
+        aria-pressed={isPanelOpen}
+        onClick={onPanel}
       />
     </header>
   )
+}
+
+const words = { idle: 'Idle', starting: 'Starting', working: 'Working', asking: 'Needs an answer' } as const
+
+function standingOf(current: Turn | null, isAsking: boolean): keyof typeof words {
+  if (current === null) return 'idle'
+  if (isAsking) return 'asking'
+  return current.state === 'running' ? 'working' : 'starting'
 }
