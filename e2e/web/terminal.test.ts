@@ -9,19 +9,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addPerson, noBrowser, password, startBrowser, startInstallationWithPage } from '../harness/browser.ts'
 import { eventually } from '../harness/eventually.ts'
 import { type Installation, internalKey } from '../harness/installation.ts'
+import { startAtTerminal } from '../harness/pseudoTerminal.ts'
 import { makeRepository } from '../harness/repositories.ts'
 
 const startMs = 90_000
 
 let corral: Installation
 /** Who has the one session of this file. */
-let person: { email: string; corral: Corral }
+let person: { email: string; apiKey: string; corral: Corral }
 let session: SessionId
 beforeAll(async () => {
   corral = await startInstallationWithPage()
   const gitUrl = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
   const { email } = await addPerson(corral, 'Ada')
-  person = { email, corral: createCorral({ url: corral.url, apiKey: await keyOf(email), internalKey }) }
+  const apiKey = await keyOf(email)
+  person = { email, apiKey, corral: createCorral({ url: corral.url, apiKey, internalKey }) }
   ;({ cloudAgentSessionId: session } = await person.corral.call.prepareSession.mutate({
     ...{ prompt: 'Say hello', mode: 'code', model: 'scripted/demo', gitUrl },
   }))
@@ -79,6 +81,25 @@ test('a program has one in the session’s workspace, also after the server was 
   expect(items.at(-1)).toEqual({ kind: 'ended', reason: 'exited', exitCode: 3 })
   expect(items.filter(({ kind }) => kind === 'attached').length).toBeGreaterThan(1)
 }, 180_000)
+
+test('a person has one by the command line, leaves it, and finds it again', async (test) => {
+  const at = (...args: string[]) =>
+    startAtTerminal(corral, ['terminal', session, ...args], { CORRAL_API_KEY: person.apiKey })
+  const first = at()
+  if (!first) return test.skip('this machine has no program "script"')
+  const until = (terminal: typeof first, wanted: RegExp) =>
+    eventually(`${wanted}`, 20_000, () => (wanted.test(terminal.shown()) ? true : null))
+  await until(first, /\$ /)
+  first.type('echo "kept-$((6 * 7))"\r')
+  await until(first, /kept-42/)
+  first.type('\u001d')
+  expect(await first.ended).toBe(0)
+  const { terminals } = await person.corral.call.listTerminals.query({ sessionId: session })
+  const second = at(terminals[0]?.ptyId ?? '') ?? first
+  await until(second, /kept-42/)
+  second.type('exit 5\r')
+  expect(await second.ended).toBe(5)
+}, 90_000)
 
 describe.skipIf(noBrowser)('on the page', () => {
   test('it is typed into, and nothing that programs write leaves the screen', async () => {

@@ -371,7 +371,10 @@ export const downMethods = {
   'terminal.list': {
     params: sessionOnlySchema,
     result: z.object({
-      terminals: z.array(z.object({ ptyId: ptyIdSchema, ...terminalSizeSchema.shape, attached: z.boolean() })).max(100),
+      terminals: z
+        .array(z.object({ ptyId: ptyIdSchema, ...terminalSizeSchema.shape, attached: z.boolean() }))
+        // Whatever a sandbox claims.
+        .max(16),
     }),
   },
 } as const

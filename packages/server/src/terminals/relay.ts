@@ -56,13 +56,17 @@ export function createRelay(options: {
     viewer.on('close', () => channel.close())
     channel.on('close', () => close('lost'))
     viewer.on('message', (data: Buffer, isBinary) => {
+      // Whose access has ended types no more, even while they are slow to close.
+      if (viewer.readyState !== viewer.OPEN) return
       if (isBinary) typedAt = performance.now()
       else if (!isOfForm(terminalAckSchema, data)) return close('protocolError')
       pass(data, isBinary, channel, fromViewer)
     })
     channel.on('message', (data: Buffer, isBinary) => {
-      if (!isBinary) return tell(data)
-      pass(data, isBinary, viewer, fromChannel)
+      const news = isBinary ? null : terminalNewsSchema.safeParse(parse(data))
+      if (news?.success === false) return close('lost')
+      pass(news ? Buffer.from(JSON.stringify(news.data)) : data, isBinary, viewer, fromChannel)
+      if (news?.data.type === 'ended') return close(closeOfEnd[news.data.reason])
       const waitMs = pace.take(data.length)
       if (waitMs === 0) return
       fromChannel.hold('pace')
@@ -70,13 +74,6 @@ export function createRelay(options: {
     })
     channel.resume()
     fromViewer.release('no channel')
-  }
-
-  function tell(data: Buffer): void {
-    const news = terminalNewsSchema.safeParse(parse(data))
-    if (news.success) viewer.send(JSON.stringify(news.data))
-    if (!news.success) close('lost')
-    else if (news.data.type === 'ended') close(closeOfEnd[news.data.reason])
   }
 
   const beat = setInterval(() => viewer.ping(), timers.pingMs)

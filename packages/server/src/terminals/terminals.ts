@@ -56,8 +56,8 @@ export function createTerminals(deps: {
   logger: Logger
 }): Terminals {
   const { access, links, channels, environmentOf, timers, logger } = deps
-  /** Who looks at which terminal. */
-  const shown = new Map<PtyId, { sandboxId: SandboxId; relay: Relay }>()
+  /** Who looks at which terminal. Named with its session: a sandbox may claim that it has any. */
+  const shown = new Map<string, { sandboxId: SandboxId; relay: Relay }>()
 
   /** Null while its sandbox does not run, or does not know the session. Throws while it may be on its way to us. */
   function linkOf({ id, sandboxId }: TerminalPlace): Link | null {
@@ -134,12 +134,13 @@ export function createTerminals(deps: {
     show(place, ptyId, viewer) {
       const { sandboxId } = place
       if (!sandboxId) throw new CorralError('terminal_not_found')
-      shown.get(ptyId)?.relay.close('taken')
+      const name = `${place.id} ${ptyId}`
+      shown.get(name)?.relay.close('taken')
       const relay = createRelay({ viewer, channel: channelTo(place, ptyId), timers: relayTimers, logger })
       const own = { sandboxId, relay }
-      shown.set(ptyId, own)
+      shown.set(name, own)
       void relay.ended.then(() => {
-        if (shown.get(ptyId) === own) shown.delete(ptyId)
+        if (shown.get(name) === own) shown.delete(name)
       })
       return relay
     },

@@ -58,6 +58,7 @@ export function createBacklog(options: { seenBytes: number }): Backlog {
       unseenLength += again.length
       seen = []
       seenLength = 0
+      isCut = false
     },
   }
 }

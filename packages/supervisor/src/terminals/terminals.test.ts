@@ -157,7 +157,7 @@ describe('a terminal', () => {
   it('is over when nobody looks, or nobody types, for long enough', async () => {
     await open({ timeouts: { idleMs: 60_000, unattendedMs: 50 } })
     await vi.waitFor(() => expect(terminals.count()).toBe(0), 8_000)
-    const idle = await look(await open({ timeouts: { idleMs: 400, unattendedMs: 60_000 } }))
+    const idle = await look(await open({ timeouts: { idleMs: 2_000, unattendedMs: 60_000 } }))
     expect(await idle.closed()).toBe(4408)
     expect(idle.news.at(-1)).toMatchObject({ reason: 'idle' })
   })

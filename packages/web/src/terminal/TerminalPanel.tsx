@@ -35,6 +35,8 @@ export function TerminalPanel({ sessionId }: { sessionId: SessionId }) {
   })
   const close = useMutation({
     mutationFn: (ptyId: PtyId) => corral.call.closeTerminal.mutate({ cloudAgentSessionId: sessionId, ptyId }),
+    // It stays to be seen, with its last words.
+    onMutate: setChosen,
     onSuccess: refresh,
   })
   const onOver = useCallback(() => void refresh(), [refresh])

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { newPtyId, newSessionId, type SessionId, terminalLimits } from '@corral/protocol'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { storedScopes } from '../../identity/scopes.ts'
 import { checkBubblewrap } from '../../sandboxes/bubblewrapCheck.ts'
 import { statementsOf } from '../../testing/statements.ts'
 import { type TerminalWorld, testTerminals } from './testTerminals.ts'
@@ -141,6 +142,13 @@ describe.runIf(check.works)('a terminal', () => {
         expect(await world.dial(bad)).toMatchObject({ status: 400 })
       }
       const path = '/api/cloud-agent/sessions/stream-ticket'
+      const { userId } = world.operator
+      const { id, key } = await world.auth.api.createApiKey({ body: { userId } })
+      const reading = [id, storedScopes(['sessions:read'])]
+      await world.database.pool.query('update apikey set permissions = $2 where id = $1', reading)
+      const forTerminal = { cloudAgentSessionId: session, purpose: 'terminal', ptyId: 'pty_1' }
+      expect(await world.call(path, forTerminal, key)).toMatchObject({ status: 403, reason: 'insufficient_scope' })
+      expect(await world.call(path, { cloudAgentSessionId: session }, key)).toMatchObject({ status: 200 })
       for (const bad of [{ purpose: 'terminal' }, { ptyId: 'x' }, { purpose: 'terminal', ptyId: 'a b' }]) {
         expect(await world.call(path, { cloudAgentSessionId: session, ...bad })).toMatchObject({ status: 400 })
       }

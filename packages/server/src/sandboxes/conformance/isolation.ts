@@ -52,6 +52,11 @@ export function isolationTests(world: () => World): void {
     expect(Number(await guest.read('sh', '-c', 'ls /etc/ssl/certs | wc -l'))).toBeGreaterThan(0)
   })
 
+  test('it has terminals, whose size can be changed', async () => {
+    const inside = 'stty sane rows 30 cols 100; stty -F $(tty) rows 31; stty size'
+    expect(await guest.read('script', '-qefc', inside, '/dev/null')).toBe('31 100')
+  })
+
   test('an agent that was added since is there, and none can be changed', async () => {
     world().addAgent('later@2.0.0', 'I came later')
     expect(await guest.read('sh', '/opt/agents/later@2.0.0/agent.sh')).toBe('I came later')

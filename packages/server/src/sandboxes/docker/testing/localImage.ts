@@ -14,6 +14,7 @@ const packages = [
   ...[
     'base-files',
     'bash',
+    'bsdutils',
     'ca-certificates',
     'coreutils',
     'dash',
