@@ -18,6 +18,7 @@ const workMs = 180_000
 
 type Picture = {
   name: string
+  /** `{session}` stands for the session that there is. */
   path: string
   /** Nobody is signed in. */
   outside?: boolean
@@ -30,14 +31,8 @@ const pictures: Picture[] = [
   { name: 'sessions', path: '/' },
   {
     name: 'session',
-    path: '/',
-    act: async (page) => {
-      await page
-        .getByRole('link', { name: /The test fails/ })
-        .first()
-        .click()
-      await page.getByLabel('Message to the agent').waitFor()
-    },
+    path: '/cloud/chat?sessionId={session}',
+    act: (page) => page.getByLabel('Message to the agent').waitFor(),
   },
   { name: 'new-session', path: '/new' },
   { name: 'usage', path: '/usage' },
@@ -73,41 +68,43 @@ const { values } = parseArgs({
 await mkdir(values.to, { recursive: true })
 const installation = await startInstallationWithPage()
 try {
-  const as = await people(installation)
+  const { session, ...as } = await people(installation)
   await using browser = await startBrowser(installation.url)
   for (const { name: look, ...options } of looks) {
-    for (const { name, path, outside, act } of pictures.filter((picture) => picture.name.includes(values.only))) {
-      await using open = await browser.open({ ...options, ...(outside ? {} : { as }) })
-      open.expectTrouble(/status of 404.*\/nowhere/)
-      await open.page.goto(path)
-      await open.page.getByRole('heading').first().waitFor()
-      await open.page.locator('[role=status][aria-label=Loading]').first().waitFor({ state: 'detached' })
-      await act?.(open.page)
-      await open.page.screenshot({ path: join(values.to, `${name}-${look}.png`) })
-      console.log(`${name}-${look}`)
+    await using inside = await browser.open({ ...options, as })
+    await using outside = await browser.open(options)
+    for (const picture of pictures.filter(({ name }) => name.includes(values.only))) {
+      const { page, expectTrouble } = picture.outside ? outside : inside
+      expectTrouble(/status of 404.*\/nowhere/)
+      await page.goto(picture.path.replace('{session}', session))
+      await page.getByRole('heading').first().waitFor()
+      await page.locator('[role=status][aria-label=Loading]').first().waitFor({ state: 'detached' })
+      await picture.act?.(page)
+      await page.screenshot({ path: join(values.to, `${picture.name}-${look}.png`) })
+      console.log(`${picture.name}-${look}`)
     }
   }
 } finally {
   await installation.end()
 }
 
-/** A small team; answers who looks at it. */
-async function people(at: Installation): Promise<{ email: string; password: string }> {
+/** A small team; answers who looks at it, and what was done for them. */
+async function people(at: Installation): Promise<{ email: string; password: string; session: string }> {
   const { call } = at.corral
   const ada = await addPerson(at, 'Ada')
   const grace = await addPerson(at, 'Grace')
   await addPerson(at, 'Linus')
-  await work(at, ada.userId)
+  const session = await work(at, ada.userId)
   for (const { userId } of [ada, grace])
     await call.addMember.mutate({ organizationId: 'corral', user: userId, role: 'admin' })
   await call.createOrganization.mutate({ name: 'Difference Engines', slug: 'engines', owner: ada.userId })
   await call.createApiKey.mutate({ name: 'CI', user: ada.userId, expiresInSeconds: 7_776_000 })
   await call.createApiKey.mutate({ name: 'reviewer', user: ada.userId, botId: 'reviewer' })
-  return { email: ada.email, password }
+  return { email: ada.email, password, session }
 }
 
 /** What an agent did for them: the demo's story, to its end. */
-async function work(at: Installation, user: string): Promise<void> {
+async function work(at: Installation, user: string): Promise<string> {
   const { key } = await at.corral.call.createApiKey.mutate({ name: 'laptop', user })
   const { call } = createCorral({ url: at.url, apiKey: key })
   const gitUrl = await makeRepository(join(at.repositories, 'sum.git'), demoRepository)
@@ -126,4 +123,5 @@ async function work(at: Installation, user: string): Promise<void> {
     })
     return status === 'completed' || null
   })
+  return ack.cloudAgentSessionId
 }

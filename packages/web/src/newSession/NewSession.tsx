@@ -35,8 +35,10 @@ export function NewSession() {
     staleTime: 60_000,
   })
   const { state, start, again, giveUp } = useStart(begun)
-  const { organization, mine } = useOrganization()
-  const owner = organization ? `It belongs to ${organization.name}.` : mine.length > 0 ? 'It is personal.' : ''
+  const workingIn = useOrganization().organization?.organizationId
+  useEffect(() => {
+    if (workingIn !== undefined) setDraft((before) => ({ ...before, organization: workingIn }))
+  }, [workingIn])
 
   function begun(id: SessionId): void {
     // What one starts next is most often in the same place.
@@ -63,10 +65,7 @@ export function NewSession() {
   }
 
   return (
-    <Page
-      title="New session"
-      about={`An agent gets a sandbox with your repository, and works on what you ask for. ${owner}`}
-    >
+    <Page title="New session" about="An agent gets a sandbox with your repository, and works on what you ask for.">
       {/* What is wrong is said at its field, by the rules of the server; the browser's own would say it otherwise. */}
       <form ref={form} className={styles.form} onSubmit={submit} noValidate>
         <div className={styles.main}>

@@ -3,10 +3,9 @@
  * again, on "Try again" and after the page was loaded anew. Secrets are encrypted before anything leaves the page.
  */
 import { type Corral, CorralCallError, encryptSecret } from '@corral/client'
-import type { OrganizationView, SessionId } from '@corral/protocol'
+import type { SessionId } from '@corral/protocol'
 import { useEffect, useRef, useState } from 'react'
 import { useCorral } from '../app/corral.tsx'
-import { useOrganization } from '../app/organization.tsx'
 import { usePerson } from '../app/person.tsx'
 import type { Draft } from './draft.ts'
 import { readPendingStart, writePendingStart } from './draftStorage.ts'
@@ -30,7 +29,6 @@ export function useStart(onStarted: (id: SessionId) => void): {
 } {
   const corral = useCorral()
   const { userId } = usePerson()
-  const { organization } = useOrganization()
   const [state, setState] = useState<StartState>(editing)
   const isBusy = useRef(false)
   const started = useRef(onStarted)
@@ -74,7 +72,7 @@ export function useStart(onStarted: (id: SessionId) => void): {
     again,
     start(draft) {
       const result = checked(draft)
-      if (result.ok) void send(() => encrypted(corral, draft, withOwner(result.input, organization)))
+      if (result.ok) void send(() => encrypted(corral, draft, result.input))
       else setState({ phase: 'editing', errors: result.errors, error: null })
     },
     giveUp() {
@@ -83,10 +81,6 @@ export function useStart(onStarted: (id: SessionId) => void): {
     },
   }
 }
-
-/** The organization that one works in; without one, the session is personal. */
-const withOwner = (input: StartInput, organization: OrganizationView | null): StartInput =>
-  organization ? { ...input, kilocodeOrganizationId: organization.organizationId } : input
 
 async function encrypted(corral: Corral, draft: Draft, input: StartInput): Promise<StartInput> {
   const clientId = `page-${crypto.randomUUID()}`

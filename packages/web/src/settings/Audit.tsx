@@ -108,11 +108,16 @@ function Facts({ entry, names }: { entry: AuditEntry; names: ReadonlyMap<string,
       {subject !== userId && <span>on {names.get(subject) ?? <code>{subject}</code>}</span>}
       {known.map(([name, value]) => (
         <span key={name}>
-          {name} <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+          {name} <code>{textOf(value, names)}</code>
         </span>
       ))}
       {credential && <span>with {credential.split(':')[0]}</span>}
       {address && <span>from {address}</span>}
     </>
   )
+}
+
+function textOf(value: unknown, names: ReadonlyMap<string, string>): string {
+  if (typeof value === 'string') return names.get(value) ?? value
+  return Array.isArray(value) ? value.map((one) => textOf(one, names)).join(', ') : JSON.stringify(value)
 }
