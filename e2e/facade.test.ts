@@ -3,7 +3,7 @@
  * what a real agent asks, stop it, and read what that agent itself has on record.
  */
 import { join } from 'node:path'
-import type { AgentSessionId, SessionId } from '@corral/protocol'
+import { type AgentSessionId, newMessageId, type SessionId } from '@corral/protocol'
 import { projected } from '@corral/transcript'
 import { createKiloClient as createKiloClient1 } from '@kilocode/sdk/client'
 import { createKiloClient } from '@kilocode/sdk/v2/client'
@@ -30,7 +30,10 @@ const heard: { type: string; properties: Record<string, unknown> }[] = []
 
 beforeAll(async () => {
   corral = await startInstallation()
-  repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
+  repository = await makeRepository(join(corral.repositories, 'app.git'), {
+    'README.md': 'An app.\n',
+    '.opencode/command/greet.md': '---\ndescription: Greets\n---\nplay: say "Hello $1"\n',
+  })
 })
 afterAll(async () => {
   feed.abort()
@@ -100,6 +103,49 @@ test('what a prompt is waited for with is the last message', async () => {
   const answer = await opencode().session.prompt({ sessionID, parts: parts(bash('ls src'), say('That is all.')) })
   expect(answer.data?.info.error).toBeUndefined()
   expect(answer.data?.parts).toContainEqual(expect.objectContaining({ type: 'text', text: 'That is all.' }))
+})
+
+test('a command of the repository is listed and run, and what is none is refused', async () => {
+  const listed = await eventually('the commands of the agent', turnMs, async () => {
+    const { data } = await opencode().command.list()
+    return data?.find(({ name }) => name === 'greet') ?? null
+  })
+  expect(listed).toMatchObject({ description: 'Greets', template: '', hints: ['$1'] })
+  const messageID = newMessageId()
+  const call = { sessionID, messageID, command: 'greet', arguments: 'Ada' }
+  await aTurn(async () => expect((await opencode().session.command(call)).error).toBeUndefined())
+  // The agent's words have taken the place of the line that stood for them.
+  const { data: asked } = await opencode().session.message({ sessionID, messageID })
+  expect(asked?.parts.map((part) => part.type === 'text' && part.text.trim())).toEqual(['play: say "Hello Ada"'])
+  const { data: messages } = await opencode().session.messages({ sessionID })
+  expect(messages?.at(-1)?.parts).toContainEqual(expect.objectContaining({ type: 'text', text: 'Hello Ada' }))
+  const refused = await opencode().session.command({ ...call, messageID: newMessageId(), command: 'deploy' })
+  expect(refused.error).toMatchObject({ error: 'KILO_COMMAND_ADMISSION_REJECTED' })
+})
+
+test('files of a prompt reach the agent, and images the model', async () => {
+  const dot = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+  const messageID = newMessageId()
+  await aTurn(() =>
+    opencode().session.promptAsync({
+      ...{ sessionID, messageID },
+      parts: [
+        ...parts(say('Seen.')),
+        { type: 'file', mime: 'image/png', filename: '../a dot.png', url: `data:image/png;base64,${dot}` },
+        { type: 'file', mime: 'text/plain', filename: 'plan.md', url: 'data:,The%20plan' },
+        { type: 'file', mime: 'text/plain', url: `file://${directory}/README.md` },
+      ],
+    }),
+  )
+  const { data } = await opencode().session.message({ sessionID, messageID })
+  const files = data?.parts.flatMap((part) => (part.type === 'file' ? [part] : []))
+  expect(files?.map(({ filename }) => filename)).toEqual(['a_dot.png', 'plan.md', 'README.md'])
+  expect(files?.[0]?.url).toBe(`data:image/png;base64,${dot}`)
+  const texts = data?.parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n')
+  expect(texts).toContain('The plan')
+  expect(texts).toContain('An app.')
+  const seen = (await (await corral.model()).requests()).findLast(({ lastUserText }) => lastUserText.includes('Seen.'))
+  expect(seen).toMatchObject({ files: 1 })
 })
 
 test('questions of the agent and of its sub-agents are answered', async () => {

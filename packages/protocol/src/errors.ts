@@ -45,6 +45,7 @@ export const refusals = {
   execution_not_found: refusal(404, 'NOT_FOUND', 'There is no such execution in this session.'),
   question_not_found: refusal(404, 'NOT_FOUND', 'There is no such question in this session.'),
   permission_not_found: refusal(404, 'NOT_FOUND', 'There is no such permission request in this session.'),
+  suggestion_not_found: refusal(404, 'NOT_FOUND', 'There is no such suggestion in this session.'),
   delivery_not_found: refusal(404, 'NOT_FOUND', 'There is no such delivery in this session.'),
   organization_not_found: refusal(404, 'NOT_FOUND', 'There is no such organization.'),
   terminal_not_found: refusal(404, 'NOT_FOUND', 'There is no such terminal in this session.'),

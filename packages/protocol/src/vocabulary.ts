@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { permissionReplies, permissionRequestSchema, questionRequestSchema } from './asks.ts'
+import { suggestionRequestSchema } from './suggestions.ts'
 
 const id = z.string().min(1).max(200)
 
@@ -46,6 +47,9 @@ export const vocabulary = {
   'question.rejected': z.looseObject({ sessionID: id, requestID: id }),
   'permission.asked': permissionRequestSchema,
   'permission.replied': z.looseObject({ sessionID: id, requestID: id, reply: z.enum(permissionReplies) }),
+  'suggestion.shown': suggestionRequestSchema,
+  'suggestion.accepted': z.looseObject({ sessionID: id, requestID: id, index: z.number().int().nonnegative() }),
+  'suggestion.dismissed': z.looseObject({ sessionID: id, requestID: id }),
 } as const
 
 export type KnownKilocodeType = keyof typeof vocabulary
@@ -60,6 +64,9 @@ export const askEventTypes = [
 ] as const satisfies KnownKilocodeType[]
 export type AskEventType = (typeof askEventTypes)[number]
 export const isAskEvent = (type: string): type is AskEventType => (askEventTypes as readonly string[]).includes(type)
+
+/** They are rows of their own, too, and hold nothing up. */
+export const isSuggestionEvent = (type: string): boolean => type.startsWith('suggestion.')
 
 export const kilocodeDataSchema = z
   .looseObject({ type: z.string().min(1).max(100), properties: z.looseObject({}) })

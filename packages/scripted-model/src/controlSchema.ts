@@ -21,6 +21,8 @@ export const recordedRequest = z.object({
   model: z.string(),
   scenario: z.enum(['title', 'play', 'demo', 'plain', 'invalid']),
   messages: z.number(),
+  /** Images and files among what they hold. */
+  files: z.number(),
   /** Without the reminders that agents add; the first 4,000 characters. */
   lastUserText: z.string(),
   /** How many tool results came since that text. */

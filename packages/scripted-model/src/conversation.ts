@@ -16,6 +16,8 @@ export type Conversation = {
   toolResults: string[]
   tools: OfferedTool[]
   messageCount: number
+  /** Parts of all messages that are no text: images and files. */
+  fileCount: number
   /** The length of all messages, for the usage figures. */
   promptLength: number
 }
@@ -42,6 +44,7 @@ export const readConversation = (request: ChatCompletionRequest): Conversation =
       properties: propertiesOf(tool.parameters),
     })),
     messageCount: messages.length,
+    fileCount: messages.flatMap(filesOf).length,
     promptLength: messages.reduce((length, message) => length + textOf(message).length, 0),
   }
 }
@@ -51,6 +54,9 @@ const textOf = ({ content }: ChatMessage): string => {
   if (typeof content === 'string') return content
   return (content ?? []).map((part) => part.text ?? '').join('\n\n')
 }
+
+const filesOf = ({ content }: ChatMessage) =>
+  typeof content === 'string' ? [] : (content ?? []).filter(({ type }) => type !== 'text')
 
 /** Reminders, and the old conversation in an agent's request for a summary: a scenario in it has been played. */
 const reminders =

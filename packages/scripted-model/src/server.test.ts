@@ -239,6 +239,7 @@ describe('the record of requests', () => {
         model: 'scripted/other',
         scenario: 'play',
         messages: 3,
+        files: 0,
         lastUserText: 'play: bash "ls" | say "x"',
         toolResults: 1,
         tools: ['bash'],

@@ -54,6 +54,7 @@ export const startScriptedModel = async ({ port = 0, host = '127.0.0.1' } = {}):
         model: conversation.model,
         scenario: script.scenario,
         messages: conversation.messageCount,
+        files: conversation.fileCount,
         lastUserText: conversation.lastUserText.slice(0, 4_000),
         toolResults: conversation.toolResults.length,
         tools: conversation.tools.map(({ name }) => name),

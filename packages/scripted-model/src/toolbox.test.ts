@@ -13,6 +13,7 @@ const agent = (tools: Record<string, Record<string, string>>, systemText = ''): 
     properties: new Map(Object.entries(properties).map(([property, type]) => [property, { type }])),
   })),
   messageCount: 1,
+  fileCount: 0,
   promptLength: 0,
 })
 

@@ -27,6 +27,7 @@ import {
   type SandboxId,
   type SecretEnvelope,
   type StreamEventType,
+  suggestionStates,
   type VisitRefusal,
   type WorkspaceDiff,
 } from '@corral/protocol'
@@ -320,6 +321,38 @@ export const ask = pgTable(
     check('ask_closed', sql`(${t.state} = 'open') = (${t.closedAt} is null)`),
     check('ask_answered', sql`(${t.answer} is not null) = (${t.state} in ('answered', 'expired'))`),
     check('ask_settled', sql`${t.state} <> 'open' or ${t.settledAt} is null`),
+  ],
+)
+
+/** What an agent offers to do next. Nothing waits for it; the user's next message withdraws what is open. */
+export const suggestion = pgTable(
+  'suggestion',
+  {
+    sessionId: sessionIdColumn('session_id')
+      .notNull()
+      .references(() => session.id, { onDelete: 'cascade' }),
+    /** The agent's own. */
+    id: text('id').notNull(),
+    executionId: text('execution_id').$type<ExecutionId>().notNull(),
+    /** The agent's session that offers it: the root's, or that of a sub-agent. */
+    agentSessionId: text('agent_session_id').notNull(),
+    /** As the agent made it. */
+    request: jsonb('request').$type<Record<string, unknown>>().notNull(),
+    state: text('state', { enum: suggestionStates }).notNull().default('open'),
+    shownAt: at('shown_at').notNull().default(sql`clock_timestamp()`),
+    closedAt: at('closed_at'),
+    answeredBy: text('answered_by'),
+    acceptedIndex: integer('accepted_index'),
+    /** What its action became. */
+    acceptedAs: text('accepted_as').$type<ExecutionId>(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.id] }),
+    index('suggestion_open').on(t.sessionId).where(sql`state = 'open'`),
+    index('suggestion_id').on(t.id),
+    check('suggestion_state', sql`${t.state} in ('open', 'accepted', 'dismissed', 'withdrawn')`),
+    check('suggestion_closed', sql`(${t.state} = 'open') = (${t.closedAt} is null)`),
+    check('suggestion_accepted', sql`(${t.state} = 'accepted') = (${t.acceptedIndex} is not null)`),
   ],
 )
 

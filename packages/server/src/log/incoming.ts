@@ -7,6 +7,7 @@ import {
   type ExecutionId,
   executionIdSchema,
   isAskEvent,
+  isSuggestionEvent,
   limits,
   MiB,
   type UpType,
@@ -92,7 +93,11 @@ function toStore(
 
 /** Of the agents' events, those that are rows of their own, too. */
 const opensOrClosesAsk = (data: unknown): boolean =>
-  typeof data === 'object' && data !== null && 'type' in data && typeof data.type === 'string' && isAskEvent(data.type)
+  typeof data === 'object' &&
+  data !== null &&
+  'type' in data &&
+  typeof data.type === 'string' &&
+  (isAskEvent(data.type) || isSuggestionEvent(data.type))
 
 const isUpType = (type: string): type is UpType => Object.hasOwn(upSchemas, type)
 const isPlain = (type: UpType): type is PlainType => (plainTypes as readonly UpType[]).includes(type)

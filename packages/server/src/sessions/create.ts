@@ -22,6 +22,7 @@ import { createExecutionQueue } from './executions/executionQueue.ts'
 import { createReads } from './reads/reads.ts'
 import type { CodeHostOf } from './reconciler/commands.ts'
 import type { Sessions } from './sessions.ts'
+import { createSuggestions } from './suggestions/suggestions.ts'
 
 export function createSessions(deps: {
   database: Database
@@ -51,6 +52,7 @@ export function createSessions(deps: {
   const preparation = createPreparation({ ...deps, queue, contentHash, admissible })
   const admission = createAdmission({ ...deps, queue, contentHash, admissible })
   const answers = createAnswers(deps)
+  const suggestions = createSuggestions({ ...deps, queue })
   const reads = createReads(deps)
   const endings = createEndings({
     ...deps,
@@ -82,6 +84,9 @@ export function createSessions(deps: {
     answerPermission: answers.answerPermission,
     addPermissionRules: createPermissionRules(deps),
     commands: (caller, id) => readCommands(deps.database.orm, caller, id),
+    acceptSuggestion: suggestions.accept,
+    dismissSuggestion: suggestions.dismiss,
+    suggestions: suggestions.list,
     asks: answers.list,
     diff: reads.diff,
     timing: reads.timing,

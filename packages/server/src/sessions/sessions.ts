@@ -30,6 +30,8 @@ import type {
   SessionList,
   SessionPatch,
   SessionView,
+  SuggestionState,
+  SuggestionView,
   Timing,
   TranscriptPage,
   Usage,
@@ -144,6 +146,10 @@ export type Sessions = {
   ): Promise<void>
   /** What its agent can be asked for by name, as the agent last said; empty before its first start. */
   commands(caller: Caller, id: SessionId): Promise<AgentCommand[]>
+  /** Queues the action's prompt; the same again gives the same ack. */
+  acceptSuggestion(caller: Caller, id: SessionId, answer: { suggestionId: string; index: number }): Promise<Ack>
+  dismissSuggestion(caller: Caller, id: SessionId, suggestionId: string): Promise<void>
+  suggestions(caller: Caller, id: SessionId, state: SuggestionState | undefined): Promise<SuggestionView[]>
   /** At most 100, the newest ones, oldest first. */
   asks(caller: Caller, id: SessionId, state: AskState | undefined): Promise<AskView[]>
   diff(caller: Caller, id: SessionId): Promise<SessionDiff>

@@ -25,6 +25,7 @@ export type Names = {
   executionId: ExecutionId
   questionId: string
   permissionId: string
+  suggestionId: string
   deliveryId: DeliveryId
   ptyId: PtyId
   organizationId: string
@@ -35,6 +36,7 @@ export const noParts = (): Omit<Names, 'sessionId' | 'kiloSessionId' | 'organiza
   executionId: newExecutionId(),
   questionId: `que_${crypto.randomUUID()}`,
   permissionId: `per_${crypto.randomUUID()}`,
+  suggestionId: `sug_${crypto.randomUUID()}`,
   deliveryId: `dlv_${newExecutionId().slice('exec_'.length)}`,
   ptyId: newPtyId(),
 })
@@ -115,6 +117,17 @@ export const procedures: Record<string, Row> = {
   getMessageResult: { ...read, ...execution, input: ({ sessionId, executionId }) => ({ sessionId, executionId }) },
   getTranscript: { ...read, input: session },
   listAsks: { ...read, input: session },
+  acceptSuggestion: {
+    ...write,
+    within: 'suggestion_not_found',
+    input: ({ sessionId, suggestionId }) => ({ sessionId, suggestionId, index: 0 }),
+  },
+  dismissSuggestion: {
+    ...write,
+    within: 'suggestion_not_found',
+    input: ({ sessionId, suggestionId }) => ({ sessionId, suggestionId }),
+  },
+  listSuggestions: { ...read, input: session },
   listCommands: { ...read, input: session },
   getDiff: { ...read, input: session },
   listCallbacks: { ...read, input: session },

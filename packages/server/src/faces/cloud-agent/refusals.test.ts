@@ -117,6 +117,12 @@ const rows: [RefusalReason, number, string, () => Promise<Answer>][] = [
     async () => face.mutate('rejectQuestion', { ...(await begun()), questionId: 'que_0' }, user),
   ],
   [
+    'suggestion_not_found',
+    404,
+    'NOT_FOUND',
+    async () => face.mutate('dismissSuggestion', { ...(await begun()), suggestionId: 'sug_0' }, user),
+  ],
+  [
     'permission_not_found',
     404,
     'NOT_FOUND',

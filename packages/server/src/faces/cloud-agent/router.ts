@@ -3,10 +3,12 @@
  * it. Who may not call learns nothing of inputs.
  */
 import {
+  acceptSuggestionInput,
   agentSessionIdOf,
   answerPermissionInput,
   answerQuestionInput,
   deleteSessionInput,
+  dismissSuggestionInput,
   getDiffInput,
   getMessageResultInput,
   getNetworkLogInput,
@@ -23,6 +25,7 @@ import {
   listBudgetsInput,
   listCommandsInput,
   listSessionsInput,
+  listSuggestionsInput,
   namedSession,
   prepareLegacySessionInput,
   prepareSessionInput,
@@ -133,6 +136,18 @@ export function createRouter(options: {
         await sessions.answerPermission(ctx.caller, namedSession(input), { permissionId, reply, message })
         return { success: true }
       }),
+    acceptSuggestion: writes.input(acceptSuggestionInput).mutation(({ ctx, input }) =>
+      sessions.acceptSuggestion(ctx.caller, namedSession(input), {
+        suggestionId: input.suggestionId,
+        index: input.index,
+      }),
+    ),
+    dismissSuggestion: writes
+      .input(dismissSuggestionInput)
+      .mutation(async ({ ctx, input }): Promise<{ success: true }> => {
+        await sessions.dismissSuggestion(ctx.caller, namedSession(input), input.suggestionId)
+        return { success: true }
+      }),
     deleteSession: writes.input(deleteSessionInput).mutation(async ({ ctx, input }): Promise<{ success: true }> => {
       await sessions.remove(ctx.caller, namedSession(input))
       return { success: true }
@@ -157,6 +172,9 @@ export function createRouter(options: {
     listAsks: reads
       .input(listAsksInput)
       .query(async ({ ctx, input }) => ({ asks: await sessions.asks(ctx.caller, namedSession(input), input.state) })),
+    listSuggestions: reads.input(listSuggestionsInput).query(async ({ ctx, input }) => ({
+      suggestions: await sessions.suggestions(ctx.caller, namedSession(input), input.state),
+    })),
     listCommands: reads
       .input(listCommandsInput)
       .query(async ({ ctx, input }) => ({ commands: await sessions.commands(ctx.caller, namedSession(input)) })),

@@ -19,14 +19,16 @@ export async function readBody<Schema extends z.ZodType>(
   throw new FacadeRefusal(code, sentenceOf(parsed.error))
 }
 
+export const tooLarge = (maxBytes: number) =>
+  new FacadeRefusal('KILO_BODY_TOO_LARGE', `The body is larger than ${maxBytes / KiB} KiB.`)
+
 async function textOf(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () => new FacadeRefusal('KILO_BODY_TOO_LARGE', `The body is larger than ${maxBytes / KiB} KiB.`)
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > maxBytes) throw tooLarge()
+    if (bytes > maxBytes) throw tooLarge(maxBytes)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

@@ -15,6 +15,7 @@ import type { Sessions } from '../../sessions/sessions.ts'
 import type { Messages } from '../../sessions/transcript/messages.ts'
 import { addressOf } from '../cloud-agent/border.ts'
 import { askRoutes } from './asks/routes.ts'
+import { suggestionRoutes } from './asks/suggestions.ts'
 import { createDispatch } from './dispatch.ts'
 import { eventRoutes } from './events/routes.ts'
 import { createStreams } from './events/streams.ts'
@@ -66,6 +67,7 @@ export function facadeFace(deps: FacadeDependencies): FacadeFace {
     ...messageRoutes(parts),
     ...promptRoutes(parts),
     ...askRoutes(parts),
+    ...suggestionRoutes(parts),
     {
       method: 'GET',
       path: '/global/health',

@@ -15,7 +15,7 @@ import {
 } from '@corral/protocol'
 import { and, eq, sql } from 'drizzle-orm'
 import type { Credits } from '../../credits/credits.ts'
-import { type ExecutionRequest, execution, message, session } from '../../database/schema.ts'
+import { execution, message, session } from '../../database/schema.ts'
 import type { Database, Tx } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
 import type { Log } from '../../log/log.ts'
@@ -29,6 +29,7 @@ import { changeTitle } from '../recorded/titles.ts'
 import type { MessageExtras, Sessions } from '../sessions.ts'
 import { refuseUnknownCommand } from './commandsOf.ts'
 import { ackOf, type ExecutionQueue, firstExecution } from './executionQueue.ts'
+import { requestOf } from './request.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect
@@ -198,25 +199,6 @@ async function refuseKnownMessage(tx: Tx, id: SessionId, messageId: string): Pro
 
 function commandOf({ command: name, arguments: given = '' }: SendInput): CommandCall | undefined {
   return name === undefined ? undefined : { name, arguments: given }
-}
-
-/** What a follow-up does not say is as it was the last time. */
-async function requestOf(tx: Tx, row: SessionRow, input: SendInput): Promise<ExecutionRequest> {
-  const [last] = await tx.orm
-    .select({ request: execution.request })
-    .from(execution)
-    .where(eq(execution.sessionId, row.id))
-    .orderBy(sql`${execution.queuedSeq} desc`)
-    .limit(1)
-  const before = last?.request ?? row.configuration
-  return {
-    mode: input.mode ?? before.mode,
-    model: input.model ?? before.model,
-    variant: input.variant ?? before.variant,
-    appendSystemPrompt: input.appendSystemPrompt ?? before.appendSystemPrompt,
-    autoCommit: input.autoCommit ?? before.autoCommit,
-    condenseOnComplete: input.condenseOnComplete ?? before.condenseOnComplete,
-  }
 }
 
 /** The user's message with its new words: the same ids, so that every view replaces it. */

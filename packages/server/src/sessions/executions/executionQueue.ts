@@ -18,6 +18,7 @@ import { type ExecutionRequest, execution, sandbox, session } from '../../databa
 import type { Tx } from '../../database/transaction.ts'
 import type { Log } from '../../log/log.ts'
 import type { SealedConfigurations } from '../configuration/sealedConfiguration.ts'
+import { withdrawSuggestions } from '../suggestions/shown.ts'
 
 type SessionRow = typeof session.$inferSelect
 type ExecutionRow = typeof execution.$inferSelect
@@ -70,6 +71,7 @@ export function createExecutionQueue(deps: {
         }),
         key: `queued:${id}`,
       },
+      ...(await withdrawSuggestions(tx, row.id)),
     ])
     if (queuedSeq === undefined) throw new Error(`the queued event of ${id} was not stored`)
     // A sandbox that could not be started for earlier work gets its tries again.

@@ -6,6 +6,8 @@
 import {
   type ExecutionId,
   type FailureReason,
+  isSuggestionEvent,
+  kilocodeDataSchema,
   linkOnlySchemas,
   type SessionId,
   statusDataSchema,
@@ -20,6 +22,7 @@ import type { Tx } from '../../database/transaction.ts'
 import { wakeSessions } from '../../database/wake.ts'
 import type { AdmittedEvent, LogSink, NewEvent, StoredEvent } from '../../log/types.ts'
 import { noteAskEvent, noteAskGone } from '../asks/asks.ts'
+import { noteSuggestion } from '../suggestions/shown.ts'
 import { applyTranscript, isDelta } from '../transcript/applyTranscript.ts'
 import { settle } from './settle.ts'
 
@@ -58,7 +61,7 @@ export function createSink(options: {
       case 'finalized':
         return finalized(tx, id, linkOnlySchemas.finalized.parse(incoming.data), callbacks)
       case 'kilocode':
-        return noteAskEvent(tx, id, incoming, timers)
+        return isSuggestion(incoming) ? noteSuggestion(tx, id, incoming) : noteAskEvent(tx, id, incoming, timers)
       case 'commands':
         return commandsTold(tx, id, linkOnlySchemas.commands.parse(incoming.data))
       case 'ask_gone':
@@ -169,6 +172,8 @@ export function createSink(options: {
     },
   }
 }
+
+const isSuggestion = ({ data }: AdmittedEvent): boolean => isSuggestionEvent(kilocodeDataSchema.parse(data).type)
 
 const ignored = { events: [] as NewEvent[], wakes: false }
 

@@ -12,7 +12,15 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { and, desc, eq, gte, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
-import { ask, type ExecutionRequest, execution, session, sessionHead, workspace } from '../../database/schema.ts'
+import {
+  ask,
+  type ExecutionRequest,
+  execution,
+  session,
+  sessionHead,
+  suggestion,
+  workspace,
+} from '../../database/schema.ts'
 import { sessionIdOf, sessionUuid } from '../../database/sessionUuid.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'
@@ -168,6 +176,42 @@ export function createRoots({ pool, orm }: Pick<Database, 'pool' | 'orm'>) {
         .orderBy(desc(session.activity))
         .limit(1)
       return row?.commands ?? []
+    },
+
+    /** Open ones, oldest first; by `suggestion_open`. Those of sub-agents are their root's. */
+    async suggestions(caller: Caller, only?: SessionId): Promise<RootAsk[]> {
+      return orm
+        .select({ root: session, request: suggestion.request })
+        .from(suggestion)
+        .innerJoin(session, eq(session.id, suggestion.sessionId))
+        .where(
+          and(
+            eq(suggestion.state, 'open'),
+            ownedBy(caller),
+            isRoot,
+            only === undefined ? undefined : eq(session.id, only),
+          ),
+        )
+        .orderBy(suggestion.shownAt, suggestion.id)
+        .limit(mostAsks)
+    },
+
+    /** Whatever became of it; null unless exactly one session has it. By `suggestion_id`. */
+    async findSuggestion(caller: Caller, suggestionId: string, only?: SessionId): Promise<RootAsk | null> {
+      const [found, other] = await orm
+        .select({ root: session, request: suggestion.request })
+        .from(suggestion)
+        .innerJoin(session, eq(session.id, suggestion.sessionId))
+        .where(
+          and(
+            eq(suggestion.id, suggestionId),
+            ownedBy(caller),
+            isRoot,
+            only === undefined ? undefined : eq(session.id, only),
+          ),
+        )
+        .limit(2)
+      return found && !other ? found : null
     },
 
     /** The user's messages of these executions. */

@@ -15,6 +15,7 @@ import {
   session,
   sessionInfo,
   sessionSecret,
+  suggestion,
   workspace,
 } from '../../database/schema.ts'
 import type { Tx } from '../../database/transaction.ts'
@@ -83,6 +84,7 @@ async function removeRows(tx: Tx, { id, configuration }: typeof session.$inferSe
   await tx.orm.delete(part).where(eq(part.sessionId, id))
   await tx.orm.delete(message).where(eq(message.sessionId, id))
   await tx.orm.delete(ask).where(eq(ask.sessionId, id))
+  await tx.orm.delete(suggestion).where(eq(suggestion.sessionId, id))
   await tx.orm.delete(attachment).where(eq(attachment.sessionId, id))
   await tx.orm.delete(blob).where(eq(blob.sessionId, id))
   await tx.orm.delete(pushedItem).where(eq(pushedItem.sessionId, id))

@@ -145,6 +145,7 @@ export function createAgentApi({ origin, username, password }: { origin: string 
       call('POST', `/permission/${encodeURIComponent(id)}/reply`, { body }),
     answerQuestion: (id: string, answers: string[][]) =>
       call('POST', `/question/${encodeURIComponent(id)}/reply`, { body: { answers } }),
+    dismissSuggestion: (id: string) => call('POST', `/suggestion/${encodeURIComponent(id)}/dismiss`),
     rejectQuestion: (id: string) => call('POST', `/question/${encodeURIComponent(id)}/reject`),
     /** The agent's id of our message, if an earlier attempt has handed it over. */
     async knownMessage(id: string, messageId: string): Promise<string | undefined> {

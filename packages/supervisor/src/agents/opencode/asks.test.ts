@@ -122,3 +122,11 @@ it('after a feed that broke: what was missed is told, what is gone is said to be
   expect(told).toEqual(['question.asked que_missed'])
   expect(gone).toEqual(['per_gone'])
 })
+
+it('lets the agent go on from what it suggests: people take that up by a message', async () => {
+  const asks = asksOf(asking)
+  const actions = [{ label: 'Review', prompt: '/review' }]
+  asks.event({ type: 'suggestion.shown', properties: { id: 'sug_1', sessionID: 'ses_1', text: 'And now?', actions } })
+  await vi.waitFor(() => expect(agent.calls).toContain('POST /suggestion/sug_1/dismiss'))
+  expect(gone).toEqual([])
+})

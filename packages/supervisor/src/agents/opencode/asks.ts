@@ -75,6 +75,12 @@ export function createAsks(options: {
         if (request.success) question(request.data.id)
         return
       }
+      // Its turn goes on; people take it up afterwards, by a message.
+      case 'suggestion.shown': {
+        const shown = vocabulary[type].safeParse(properties)
+        if (shown.success) answerByPolicy(shown.data.id, () => api.dismissSuggestion(shown.data.id))
+        return
+      }
       case 'permission.replied':
       case 'question.replied':
       case 'question.rejected': {

@@ -3,7 +3,7 @@
  * the feed is there before any prompt; no prompt is handed over where the repository's own configuration would allow
  * more than the session's policy does.
  */
-import { type AgentCommand, type ExecuteParams, isAskEvent, type WarmParams } from '@corral/protocol'
+import { type AgentCommand, type ExecuteParams, isAskEvent, isSuggestionEvent, type WarmParams } from '@corral/protocol'
 import { errorText } from '../../host/errorCode.ts'
 import type { Log } from '../../host/log.ts'
 import type { AgentApi } from './api.ts'
@@ -64,7 +64,8 @@ export async function openConversation(options: {
   })
   function tell(event: FeedEvent): void {
     // This agent works for us alone: who asks and is not known is a sub-agent whose beginning the feed has lost.
-    const asking = isAskEvent(event.type) ? sessionOf(event.properties) : undefined
+    const isAsk = isAskEvent(event.type) || isSuggestionEvent(event.type)
+    const asking = isAsk ? sessionOf(event.properties) : undefined
     if (asking) projection.addSession(asking)
     projection.event(event)
     if (asking) asks.event(event)

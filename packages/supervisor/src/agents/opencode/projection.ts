@@ -28,6 +28,8 @@ const told = [
   'question.asked',
   'question.replied',
   'question.rejected',
+  // What becomes of it is ours to say.
+  'suggestion.shown',
 ]
 
 const sessionSchema = z.looseObject({ info: z.looseObject({ id: z.string(), parentID: z.string().nullish() }) })

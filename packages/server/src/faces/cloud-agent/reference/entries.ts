@@ -135,6 +135,21 @@ export const entries: { readonly [N in Name]?: Entry } = {
     answers: '{seq, logId, messages, events, omitted, before, …}',
     refusals: ['session_not_found'],
   },
+  acceptSuggestion: {
+    does: 'Queues the prompt of an action that the agent has suggested. The first answer counts.',
+    answers: ack,
+    refusals: [...answers, 'suggestion_not_found', 'insufficient_credits', 'queue_full'],
+  },
+  dismissSuggestion: {
+    does: 'Takes a suggestion away.',
+    answers: success,
+    refusals: [...answers, 'suggestion_not_found'],
+  },
+  listSuggestions: {
+    does: 'What the agent has suggested to do next; nothing waits for it, and the next message withdraws it.',
+    answers: '{suggestions}',
+    refusals: ['session_not_found'],
+  },
   listCommands: {
     does: 'The slash commands of a session, as its agent last named them; none before its first start.',
     answers: '{commands: [{name, description?, hints, …}]}',

@@ -71,15 +71,6 @@ export function askRoutes(deps: { sessions: Sessions; roots: Roots; projection: 
   return [
     list('question'),
     list('permission'),
-    {
-      on: 'selection',
-      required,
-      method: 'GET',
-      path: '/suggestion',
-      scope: 'sessions:read',
-      // No agent in a sandbox makes any: the tool for them is Kilo's own, for its own terminal.
-      handle: async () => Response.json([]),
-    },
     answering('question', 'reply', async ({ caller, request }, { root, askId }) => {
       const given = await readBody(request, { maxBytes: answerBody, schema: answers, code })
       await sessions.answerQuestion(caller, root.id, { questionId: askId, answers: given.answers })
@@ -113,18 +104,6 @@ export function askRoutes(deps: { sessions: Sessions; roots: Roots; projection: 
         return Response.json(true)
       },
     },
-    ...['accept', 'dismiss'].map(
-      (way): Route => ({
-        on: 'selection',
-        required,
-        method: 'POST',
-        path: `/suggestion/:requestID/${way}`,
-        scope: 'sessions:write',
-        async handle() {
-          throw unknownRequest()
-        },
-      }),
-    ),
   ]
 
   /** The pattern that is shown as this one. */

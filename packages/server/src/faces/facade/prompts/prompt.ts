@@ -2,7 +2,7 @@
 import { attachmentSchema, type EditorContext, editorContextSchema, limits } from '@corral/protocol'
 import { z } from 'zod'
 import type { MessageExtras, Sessions } from '../../../sessions/sessions.ts'
-import { promptBody, readBody, smallBody } from '../body.ts'
+import { promptBody, readBody, smallBody, tooLarge } from '../body.ts'
 import { providerId } from '../projection.ts'
 import { FacadeRefusal, type RefusalCodes } from '../refusal.ts'
 import { type FilePart, readFiles } from './files.ts'
@@ -67,12 +67,15 @@ export async function readPrompt(request: Request, directory: string, beyond: bo
     schema: beyond ? prompt : seedPrompt,
     code,
   })
+  const fileParts = body.parts.filter(isFile)
+  // It is for files that a body may be so large.
+  if (fileParts.length === 0 && JSON.stringify(body).length > smallBody) throw tooLarge(smallBody)
   const texts = body.parts.filter((part) => part.type === 'text')
   const joined = texts.map((part) => part.text).join('\n\n')
   if (joined.length > limits.promptCharacters) {
     throw new FacadeRefusal(code, `parts: must have at most ${limits.promptCharacters} characters together.`)
   }
-  const { attachments, contents, workspaceFiles } = readFiles(body.parts.filter(isFile), directory)
+  const { attachments, contents, workspaceFiles } = readFiles(fileParts, directory)
   return {
     input: {
       prompt: joined.toWellFormed().replaceAll('\0', '\uFFFD'),
