@@ -29,6 +29,9 @@ const words: Record<keyof typeof vocabulary, object> = {
   'question.rejected': { sessionID: 'ses_1', requestID: 'que_1' },
   'permission.asked': permission,
   'permission.replied': { sessionID: 'ses_1', requestID: 'per_1', reply: 'once' },
+  'suggestion.shown': { id: 'sug_1', sessionID: 'ses_1', text: 'x', actions: [{ label: 'x', prompt: 'x' }] },
+  'suggestion.accepted': { sessionID: 'ses_1', requestID: 'sug_1', index: 0 },
+  'suggestion.dismissed': { sessionID: 'ses_1', requestID: 'sug_1' },
 }
 
 /** Of every type that a supervisor may send, as it should be. */
