@@ -43,7 +43,7 @@ export type Terminals = {
 }
 
 const relayTimers: RelayTimers = { pingMs: 20_000, silenceMs: 45_000 }
-/** Within this time of our start every supervisor that runs has dialed. */
+/** Within this time of our start, or of its last word, a supervisor that runs has dialed again. */
 const returnMs = 15_000
 
 export function createTerminals(deps: {
@@ -62,8 +62,10 @@ export function createTerminals(deps: {
   /** Null while its sandbox does not run, or does not know the session. Throws while it may be on its way to us. */
   function linkOf({ id, sandboxId }: TerminalPlace): Link | null {
     const link = sandboxId && links.of(sandboxId)
-    const isUnheard = sandboxId !== null && links.silentForMs(sandboxId) === Number.POSITIVE_INFINITY
-    if (isUnheard && links.acceptingForMs() < returnMs) throw new CorralError('unavailable')
+    const silentMs = sandboxId
+      ? Math.min(links.silentForMs(sandboxId), links.acceptingForMs())
+      : Number.POSITIVE_INFINITY
+    if (!link && silentMs < returnMs) throw new CorralError('unavailable')
     return link?.serves(id) ? link : null
   }
 

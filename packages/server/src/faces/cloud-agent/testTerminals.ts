@@ -44,7 +44,6 @@ const MiB = 1024 * 1024
 const timers = { ...defaultTimers, accessCheckMs: 200 }
 
 export type TerminalWorld = Awaited<ReturnType<typeof testTerminals>>
-export type Watched = Awaited<ReturnType<TerminalWorld['watch']>>
 
 export async function testTerminals() {
   const world = await testIdentity()
