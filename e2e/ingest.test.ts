@@ -12,7 +12,7 @@ import { agentExport } from './harness/agentExport.ts'
 import { eventually } from './harness/eventually.ts'
 import { apiKey, type Installation, internalKey, startInstallation } from './harness/installation.ts'
 import { installedAgent, notInstalled } from './harness/installedAgent.ts'
-import { jsonOf, laptop } from './harness/laptop.ts'
+import { jsonOf, laptop, prompted } from './harness/laptop.ts'
 import { makeRepository } from './harness/repositories.ts'
 import { bash, play, say } from './harness/script.ts'
 import { follow } from './harness/viewer.ts'
@@ -50,7 +50,7 @@ test('a local turn is pushed, equals the CLI’s own export, and comes back by a
   if (!kilo) return skip(notInstalled('kilo'))
   const home = join(corral.folder, 'laptop')
   const machine = await laptop({ home, agent: kilo, modelUrl: model.url, env: pushing() })
-  await machine.run(['run', play(bash('echo local work'), say('Done here.'))])
+  await machine.run(['run', ...prompted(play(bash('echo local work'), say('Done here.')))])
 
   const row = await eventually('the pushed session', 20_000, async () => {
     const { sessions } = await get<{ sessions: SessionRow[] }>('/api/sessions?gitUrl=https://github.com/acme/widgets')
@@ -69,7 +69,11 @@ test('a local turn is pushed, equals the CLI’s own export, and comes back by a
   for (const part of theirs.messages.flatMap(({ parts }) => parts)) if (part.type === 'step-start') delete part.time
   const ours = await get<SessionExport>(`/api/session/${id}/export`)
   expect(ours.messages).toEqual(theirs.messages)
-  expect(JSON.stringify(ours)).toContain('Done here.')
+  const said = ours.messages.flatMap(({ parts }) => parts)
+  expect(said).toContainEqual(expect.objectContaining({ type: 'text', text: 'Done here.' }))
+  expect(said).toContainEqual(
+    expect.objectContaining({ type: 'tool', state: expect.objectContaining({ output: 'local work\n' }) }),
+  )
 
   const file = join(corral.folder, 'export.json')
   await writeFile(file, JSON.stringify(ours))
@@ -107,7 +111,7 @@ test('a local turn is pushed, equals the CLI’s own export, and comes back by a
   await eventually(
     'the refusal of a push',
     20_000,
-    async () => /sync failed.*400|400.*sync failed/.test(await server.said()) || null,
+    async () => /status=400 .*sync failed/.test(await server.said()) || null,
   )
   const again = await client.session.messages({ sessionID: id })
   expect(JSON.stringify(again.data)).toContain('Still at work here.')
@@ -115,7 +119,7 @@ test('a local turn is pushed, equals the CLI’s own export, and comes back by a
 
   expect((await client.session.delete({ sessionID: id })).error).toBeUndefined()
   await eventually('its deletion', 20_000, async () => ((await statusOf(`/api/session/${id}`)) === 404 ? true : null))
-}, 300_000)
+}, 600_000)
 
 test('a pushed session goes on in the cloud; its agent knows what was said, and its machine is told to stop pushing', async ({
   skip,

@@ -15,8 +15,9 @@ export type Laptop = {
   serve(): Promise<{ url: string; said(): Promise<string> } & AsyncDisposable>
 }
 
-const runMs = 90_000
-const serveMs = 60_000
+/** An agent starts twice in that time on a machine with much other work. */
+const runMs = 240_000
+const serveMs = 120_000
 
 export async function laptop(options: {
   home: string
@@ -95,6 +96,9 @@ export async function laptop(options: {
     },
   }
 }
+
+/** Words of their own: what has a space in it the agent would put into quotes, and the model takes the prompt as it is. */
+export const prompted = (prompt: string): string[] => prompt.split(' ')
 
 /** What an agent says beside it stands before. */
 export const jsonOf = (output: string): string => output.slice(output.indexOf('{'))

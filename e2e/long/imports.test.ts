@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { everyKind } from '../harness/everyKind.ts'
 import { apiKey, type Installation, startInstallation } from '../harness/installation.ts'
 import { installedAgent, notInstalled } from '../harness/installedAgent.ts'
-import { jsonOf, laptop } from '../harness/laptop.ts'
+import { jsonOf, laptop, prompted } from '../harness/laptop.ts'
 import { play, say } from '../harness/script.ts'
 
 let corral: Installation
@@ -34,7 +34,7 @@ async function call(method: 'GET' | 'POST', path: string, body?: object): Promis
   return text
 }
 
-test.for(['opencode', 'kilo'] as const)('%s takes all of it', { timeout: 300_000 }, async (name, { skip }) => {
+test.for(['opencode', 'kilo'] as const)('%s takes all of it', { timeout: 600_000 }, async (name, { skip }) => {
   const agent = await installedAgent(corral, name)
   if (!agent) return skip(notInstalled(name))
   const id = newAgentSessionId()
@@ -49,5 +49,5 @@ test.for(['opencode', 'kilo'] as const)('%s takes all of it', { timeout: 300_000
   expect(await machine.run(['import', file])).toContain(id)
   const imported: SessionExport = JSON.parse(jsonOf(await machine.run(['export', id])))
   expect(imported.messages).toEqual(expected)
-  expect(await machine.run(['run', '--session', id, play(say('It goes on.'))])).toContain('It goes on.')
+  expect(await machine.run(['run', '--session', id, ...prompted(play(say('It goes on.')))])).toContain('It goes on.')
 })

@@ -177,6 +177,26 @@ describe('a session', () => {
   })
 })
 
+describe('a key', () => {
+  const asPassword = (key: string) => ({ authorization: `Basic ${Buffer.from(`opencode:${key}`).toString('base64')}` })
+  const status = async (of: TestFacade, authorization: string) =>
+    (await fetch(`${of.url}/opencode/session`, { headers: { authorization } })).status
+
+  test('is a password, too, for clients that know nothing else', async () => {
+    expect(await status(face, asPassword(face.operator.apiKey).authorization)).toBe(200)
+    expect(await status(plain, asPassword(plain.operator.apiKey).authorization), 'not without what is beyond').toBe(401)
+    for (const wrong of [
+      asPassword('wrong').authorization,
+      asPassword('').authorization,
+      'Basic',
+      'Basic !',
+      'Basic YQ==',
+    ]) {
+      expect(await status(face, wrong)).toBe(401)
+    }
+  })
+})
+
 describe('without what is beyond', () => {
   test('its routes, selectors and members are refused, and the rest is as before', async () => {
     const { agentSessionId } = await plain.start()

@@ -51,7 +51,8 @@ export function createDispatch(options: {
 
   /** A bearer and no cookie: what a page of another origin can send must not be enough. */
   function callerOf(request: Request, address: string | null): Promise<Authenticated> {
-    const authorization = request.headers.get('authorization')
+    const given = request.headers.get('authorization')
+    const authorization = beyond ? asBearer(given) : given
     const internalKey = request.headers.get('x-internal-api-key')
     if (authorization === null) throw new CorralError('unauthorized')
     // Without the header that would skip the check of credits; it is refused below, in its place.
@@ -157,4 +158,15 @@ function readable(read: () => Directory | null): { value: Directory | null; refu
     if (error instanceof FacadeRefusal) return { value: null, refusal: error }
     throw error
   }
+}
+
+/**
+ * The terminal programs of these clients know a user's name and a password alone; the password is the key. A browser
+ * never sends one by itself, since nothing here asks for it.
+ */
+function asBearer(authorization: string | null): string | null {
+  const credentials = /^Basic ([\w+/=]+)$/i.exec(authorization ?? '')?.[1]
+  if (credentials === undefined) return authorization
+  const pair = Buffer.from(credentials, 'base64').toString()
+  return `Bearer ${pair.slice(pair.indexOf(':') + 1)}`
 }
