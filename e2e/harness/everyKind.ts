@@ -49,26 +49,27 @@ const contents = {
 const ofUsers: string[] = ['text', 'file', 'agent', 'subtask', 'compaction'] satisfies Kind[]
 
 export function everyKind(sessionID: AgentSessionId) {
+  const [asked = '', answered = ''] = inOrder(newMessageId, 2)
   const said = { created: time.start, completed: time.end }
   const user: UserMessage = {
-    ...{ id: newMessageId(), sessionID, role: 'user', time: { created: time.start } },
+    ...{ id: asked, sessionID, role: 'user', time: { created: time.start } },
     ...{ agent: 'build', model: { providerID: 'demo', modelID: 'demo' } },
   }
   const assistant: AssistantMessage = {
-    ...{ id: newMessageId(), sessionID, role: 'assistant', time: said, parentID: user.id, finish: 'stop' },
+    ...{ id: answered, sessionID, role: 'assistant', time: said, parentID: user.id, finish: 'stop' },
     ...{ providerID: 'demo', modelID: 'demo', mode: 'build', agent: 'build', cost: 0.01, tokens },
     path: { cwd: '/home/alice/widgets', root: '/home/alice/widgets' },
   }
-  const parts = Object.entries(contents).flatMap(([type, ofKind]) =>
-    ofKind.map((content) => {
-      const messageID = ofUsers.includes(type) ? user.id : assistant.id
-      return { id: newPartId(), sessionID, messageID, type, ...content }
-    }),
-  )
+  const all = Object.entries(contents).flatMap(([type, ofKind]) => ofKind.map((content) => ({ type, ...content })))
+  const ids = inOrder(newPartId, all.length)
+  const parts = all.map((content, i) => {
+    const messageID = ofUsers.includes(content.type) ? asked : answered
+    return { id: ids[i] ?? '', sessionID, messageID, ...content }
+  })
   const leftovers = [
-    { id: newPartId(), messageID: assistant.id },
+    { id: newPartId(), messageID: answered },
     {
-      ...{ id: newPartId(), messageID: assistant.id, type: 'text', text: 'Initializing…', synthetic: true },
+      ...{ id: newPartId(), messageID: answered, type: 'text', text: 'Initializing…', synthetic: true },
       metadata: { 'kilocode.lifecycle': 'transient' },
     },
     { id: newPartId(), messageID: newMessageId(), type: 'text', text: 'Of a message that never came' },
@@ -87,3 +88,6 @@ export function everyKind(sessionID: AgentSessionId) {
     })),
   }
 }
+
+/** An agent has what it imports in the order of their ids, which those of one millisecond do not keep. */
+const inOrder = (newId: () => string, count: number): string[] => Array.from({ length: count }, newId).toSorted()
