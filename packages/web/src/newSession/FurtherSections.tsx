@@ -61,7 +61,7 @@ function Environment({ draft, onDraft, errors }: Part) {
       />
       <PairsField
         label="Secrets"
-        hint="Encrypted in this browser; only the agent gets them, and they are taken out of everything it says."
+        hint="Encrypted in this browser. Only the agent and setup commands get them; they are taken out of all that is shown."
         noun="secret"
         namePlaceholder="API_TOKEN"
         isSecret

@@ -18,7 +18,7 @@ export const noFilter: Filter = { search: '', status: null, repository: null, or
 export const isFiltering = ({ search, status, repository, organization }: Filter): boolean =>
   search.trim() !== '' || status !== null || repository !== null || organization !== null
 /** Of sessions that are nobody's but their owner's. */
-export const personal = 'personal'
+const personal = 'personal'
 
 export function shownStatus({ status }: Pick<SessionRow, 'status'>): ShownStatus {
   switch (status) {
