@@ -3,6 +3,7 @@ import type { ProfileView } from '@corral/protocol'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useCorral } from '../app/corral.tsx'
+import { personKey } from '../app/person.tsx'
 import { profileKey } from '../app/profile.ts'
 import { chooseTheme, keptTheme, type Theme, themes } from '../app/theme.ts'
 import { useTitle } from '../app/useTitle.ts'
@@ -36,7 +37,7 @@ function Name({ profile }: { profile: ProfileView }) {
   const rename = useMutation({
     mutationFn: (name: string) => corral.call.updateProfile.mutate({ name }),
     async onSuccess() {
-      await queries.invalidateQueries({ queryKey: profileKey })
+      await Promise.all([profileKey, personKey].map((queryKey) => queries.invalidateQueries({ queryKey })))
       toast('Your name is changed.')
     },
   })
