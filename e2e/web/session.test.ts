@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { type Corral, createCorral, orderedMessages } from '@corral/client'
-import type { SessionId } from '@corral/protocol'
+import { type AgentSessionId, newAgentSessionId, type SessionId } from '@corral/protocol'
 import { emptyTranscript, logEventOf, reduce } from '@corral/transcript'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -17,6 +17,7 @@ import {
   startBrowser,
   startInstallationWithPage,
   type TestBrowser,
+  wide,
 } from '../harness/browser.ts'
 import type { Installation } from '../harness/installation.ts'
 import { makeRepository } from '../harness/repositories.ts'
@@ -30,6 +31,7 @@ describe.skipIf(noBrowser)('a session on the page', () => {
   let corral: Installation
   let browser: TestBrowser
   let ada: Corral
+  let adasKey: string
   let session: SessionId
   let opened: OpenPage
   let page: Page
@@ -41,6 +43,7 @@ describe.skipIf(noBrowser)('a session on the page', () => {
     const gitUrl = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
     const { email, userId } = await addPerson(corral, 'Ada')
     const { key } = await corral.corral.call.createApiKey.mutate({ name: 'the test', user: userId })
+    adasKey = key
     ada = createCorral({ url: corral.url, apiKey: key })
     opened = await browser.open({ as: { email, password } })
     page = opened.page
@@ -193,4 +196,47 @@ describe.skipIf(noBrowser)('a session on the page', () => {
     expect(await seriousIssues(page)).toEqual([])
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(narrow.width)
   })
+
+  test('reads on backwards when one scrolls there, and comes back to the newest message', async () => {
+    await page.setViewportSize(wide)
+    const long = newAgentSessionId()
+    await pushMessages(long, 250)
+    await page.goto(`/cloud/chat?sessionId=${long}`)
+    const numbers = async () => (await said().allInnerTexts()).map((text) => Number(text.replace('Message ', '')))
+    await expect.poll(async () => (await numbers()).at(-1), { timeout: patienceMs }).toBe(249)
+    await page.getByRole('region', { name: 'Conversation', exact: true }).focus()
+    await expect
+      .poll(async () => {
+        await page.keyboard.press('Home')
+        return (await numbers())[0]
+      })
+      .toBe(0)
+    const first = await numbers()
+    expect(first).toEqual(first.map((_, i) => i))
+    await page.getByRole('button', { name: 'Jump to newest' }).click()
+    await expect.poll(async () => (await numbers()).at(-1)).toBe(249)
+  })
+
+  /** As an agent elsewhere tells of its session. */
+  async function pushMessages(sessionID: AgentSessionId, count: number): Promise<void> {
+    const data = Array.from({ length: count }, (_, i) => {
+      const messageID = `msg_${i}`
+      return [
+        { type: 'message', data: { id: messageID, sessionID, role: 'assistant', time: { created: i } } },
+        { type: 'part', data: { id: `prt_${i}`, messageID, sessionID, type: 'text', text: `Message ${i}` } },
+      ]
+    }).flat()
+    const headers = { authorization: `Bearer ${adasKey}`, 'content-type': 'application/json' }
+    for (const [path, body] of Object.entries({
+      '': { sessionId: sessionID },
+      [`/${sessionID}/ingest?v=2`]: { data },
+    })) {
+      const answer = await fetch(`${corral.url}/api/session${path}`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      })
+      expect(answer.status).toBe(200)
+    }
+  }
 })

@@ -22,12 +22,18 @@ const readOnPixels = 1_500
 /** A row before it was measured. */
 const rowPixels = 120
 
-export function ConversationView({ picture, turns }: { picture: Picture; turns: readonly Turn[] }) {
+/** `sent`: how many messages were sent from here; with each of them one wants to see what comes of it. */
+type Props = { picture: Picture; turns: readonly Turn[]; sent: number }
+
+export function ConversationView({ picture, turns, sent }: Props) {
   const conversation = useConversation()
   const list = useRef<VListHandle>(null)
   const lastOffset = useRef(0)
   const [isAtEnd, setAtEnd] = useState(true)
   const { root, transcript, asks, reach } = picture
+  useEffect(() => {
+    if (sent > 0) setAtEnd(true)
+  }, [sent])
   const hasForeignAsks = useMemo(
     () => [...asks.values()].some(({ request }) => request.sessionID !== root),
     [asks, root],

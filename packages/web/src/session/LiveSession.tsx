@@ -1,6 +1,6 @@
 /** What is rendered with every frame in which the agent says something; the panel beside it is not. */
 import { turnsOf } from '@corral/transcript'
-import { useMemo } from 'react'
+import { useMemo, useReducer } from 'react'
 import { useTitle } from '../app/useTitle.ts'
 import { ErrorState } from '../ui/ErrorState.tsx'
 import { PageSpinner } from '../ui/Spinner.tsx'
@@ -20,6 +20,7 @@ const noParts: ReadonlyMap<string, Parts> = new Map()
 export function LiveSession({ isPanelOpen, onPanel }: { isPanelOpen: boolean; onPanel: () => void }) {
   const session = useSession()
   const state = useConversationState()
+  const [sent, countSent] = useReducer((count: number) => count + 1, 0)
   const picture = state.phase === 'open' ? state.picture : null
   const title = picture?.title || session.title || 'Session'
   useTitle(title)
@@ -38,7 +39,7 @@ export function LiveSession({ isPanelOpen, onPanel }: { isPanelOpen: boolean; on
       {state.phase === 'ended' && <ErrorState error={state.error} />}
       {picture && (
         <>
-          <ConversationView picture={picture} turns={turns} />
+          <ConversationView picture={picture} turns={turns} sent={sent} />
           <Announcer current={current} last={turns.at(-1) ?? null} asks={picture.asks} />
           {session.agentKind === 'external' ? (
             <p className={styles.elsewhere}>This session runs elsewhere; what its agent says there is shown here.</p>
@@ -47,6 +48,7 @@ export function LiveSession({ isPanelOpen, onPanel }: { isPanelOpen: boolean; on
           ) : (
             <Composer
               isBusy={current !== null}
+              onSent={countSent}
               waiting={waiting}
               parts={waiting.length > 0 ? picture.transcript.parts : noParts}
             />

@@ -15,9 +15,9 @@ import { useOutbox } from './useOutbox.ts'
 import { useStop } from './useStop.ts'
 import { noWishes, type Wishes, WishFields } from './Wishes.tsx'
 
-type Props = { isBusy: boolean; waiting: readonly Turn[]; parts: ReadonlyMap<string, Parts> }
+type Props = { isBusy: boolean; onSent: () => void; waiting: readonly Turn[]; parts: ReadonlyMap<string, Parts> }
 
-export const Composer = memo(function Composer({ isBusy, waiting, parts }: Props) {
+export const Composer = memo(function Composer({ isBusy, onSent, waiting, parts }: Props) {
   const { outbox, write, send, tryAgain, takeBack } = useOutbox()
   const [wishes, setWishes] = useState<Wishes>(noWishes)
   const field = useRef<HTMLTextAreaElement>(null)
@@ -32,6 +32,7 @@ export const Composer = memo(function Composer({ isBusy, waiting, parts }: Props
     if (!maySend) return
     const { mode, model } = wishes
     send({ prompt, ...(mode !== '' && { mode }), ...(model.trim() !== '' && { model: model.trim() }) })
+    onSent()
     field.current?.focus()
   }
   function keyDown(event: KeyboardEvent): void {
