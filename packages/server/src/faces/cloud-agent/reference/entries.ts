@@ -24,7 +24,7 @@ const ack = '{cloudAgentSessionId, kiloSessionId, executionId, status: queued | 
 const pair = '{cloudAgentSessionId, kiloSessionId, replayed?}'
 const success = '{success: true}'
 const stream = 'server-sent events, flat; see Streams'
-const prepares = ['target_refused', 'insufficient_credits', 'organization_not_found', 'not_implemented'] as const
+const prepares = ['target_refused', 'insufficient_credits', 'organization_not_found'] as const
 const answers = ['session_not_found', 'already_answered', 'no_longer_open'] as const
 const ofExecution = ['session_not_found', 'execution_not_found'] as const
 const ofMessage = [
@@ -33,7 +33,6 @@ const ofMessage = [
   'insufficient_credits',
   'idempotency_mismatch',
   'queue_full',
-  'not_implemented',
 ] satisfies RefusalReason[]
 
 type Name = Extract<keyof AppRouter['_def']['procedures'], string>

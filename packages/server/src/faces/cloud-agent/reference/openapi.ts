@@ -1,5 +1,5 @@
 /** The OpenAPI document of what is plain HTTP, from the same schemas that check the requests. */
-import { refusals, restPrepareInput, streamTicketInput } from '@corral/protocol'
+import { attachmentTypes, refusals, restPrepareInput, streamTicketInput } from '@corral/protocol'
 import { ingestPaths } from './ingestPaths.ts'
 import { object, operation, text } from './operation.ts'
 import type { JsonSchema } from './reference.ts'
@@ -56,7 +56,6 @@ export function openApiDocument(version: string) {
             'organization_not_found',
             'idempotency_mismatch',
             'body_too_large',
-            'not_implemented',
           ],
         }),
       },
@@ -66,6 +65,18 @@ export function openApiDocument(version: string) {
           body: streamTicketInput,
           answer: object(ticket),
           refusals: ['session_not_found'],
+        }),
+      },
+      '/api/cloud-agent/attachments/{sha256}': {
+        put: operation({
+          summary:
+            'Upload a file for a message of the next day: UTF-8 text, a PDF, or an image (PNG, JPEG, GIF, WebP) of at most 5 MiB.',
+          parameters: [
+            { name: 'sha256', in: 'path', required: true, schema: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
+          ],
+          bytes: true,
+          answer: object({ sha256: text, bytes: { type: 'integer' }, mimeType: { enum: [...attachmentTypes] } }),
+          refusals: ['body_too_large'],
         }),
       },
       '/api/cloud-agent/secrets-public-key': {

@@ -15,6 +15,8 @@ const everywhere: RefusalReason[] = ['invalid_input', 'unauthorized', 'insuffici
 export function operation(options: {
   summary: string
   body?: z.ZodType
+  /** The body is a file as it is. */
+  bytes?: true
   answer: JsonSchema
   refusals?: RefusalReason[]
   open?: true
@@ -26,6 +28,7 @@ export function operation(options: {
     summary: options.summary,
     ...(options.open ? { security: [] } : {}),
     ...(options.parameters ? { parameters: options.parameters } : {}),
+    ...(options.bytes ? { requestBody: { required: true, content: { 'application/octet-stream': {} } } } : {}),
     ...(options.body ? { requestBody: { required: true, content: json(jsonSchemaOf(options.body)) } } : {}),
     responses: {
       200: { description: 'Done.', content: json(options.answer) },
