@@ -53,6 +53,9 @@ export function openScreen(
     return false
   })
 
+  // Keys are the terminal's: to the page around it Escape would mean something else.
+  host.addEventListener('keydown', keepFromPage)
+
   const size = () => ({ cols: terminal.cols, rows: terminal.rows })
   function fitNow(): void {
     const proposed = fit.proposeDimensions()
@@ -81,8 +84,11 @@ export function openScreen(
     dispose() {
       clearTimeout(settling)
       observer.disconnect()
+      host.removeEventListener('keydown', keepFromPage)
       terminal.dispose()
       giveUpStyles()
     },
   }
 }
+
+const keepFromPage = (event: KeyboardEvent): void => event.stopPropagation()
