@@ -131,6 +131,8 @@ describe('a conversation', () => {
     const session = await server.addSession()
     const root = await rootOf(session)
     const { picture, leave, isCurrent } = watch(session)
+    // Of what was asked before it opened there are rows, which this log alone does not have.
+    await isCurrent()
     await append(session, [
       kilocode('question.asked', { id: 'que_1', sessionID: root, questions: [{ question: 'Which?', options: [] }] }),
       kilocode('permission.asked', { id: 'per_1', sessionID: root, permission: 'bash', patterns: ['ls'] }),
