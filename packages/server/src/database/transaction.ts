@@ -7,6 +7,7 @@ import { CorralError } from '@corral/protocol'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { Pool, PoolClient } from 'pg'
 import * as schema from './schema.ts'
+import { together } from './together.ts'
 
 export type Orm = NodePgDatabase<typeof schema>
 
@@ -24,13 +25,21 @@ export type Database = {
   /** Reads outside a transaction. */
   orm: Orm
   transaction<T>(run: (tx: Tx) => Promise<T>): Promise<T>
+  /** The same for what begins with locks. `lock` changes nothing: it is sent before the transaction is known to have begun. */
+  lockedTransaction<T, Locked>(
+    lock: (client: PoolClient) => Promise<Locked>,
+    run: (tx: Tx, locked: Locked) => Promise<T>,
+  ): Promise<T>
 }
 
 /** `term` is asked at each transaction: it is null while this process is not the active server. */
 export function createDatabase(options: { pool: Pool; term: () => number | null }): Database {
   const { pool, term } = options
 
-  async function transaction<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
+  async function lockedTransaction<T, Locked>(
+    lock: (client: PoolClient) => Promise<Locked>,
+    run: (tx: Tx, locked: Locked) => Promise<T>,
+  ): Promise<T> {
     const current = term()
     if (current === null) throw new CorralError('unavailable')
     const client = await pool.connect()
@@ -38,12 +47,15 @@ export function createDatabase(options: { pool: Pool; term: () => number | null 
     let result: T
     let broken: Error | undefined
     try {
-      // Both in one round trip, which has one result for each, whatever its type says.
-      const begun = [await client.query(`begin; select 1 from server where term = ${current} for key share`)].flat()
       try {
-        if (begun.at(-1)?.rowCount !== 1)
+        const [begun, locked] = await together([
+          client.query(`begin; select 1 from server where term = ${current} for key share`),
+          lock(client),
+        ])
+        // One result for each of its statements, whatever its type says.
+        if ([begun].flat().at(-1)?.rowCount !== 1)
           throw new CorralError('unavailable', { cause: new Error(`term ${current} is over`) })
-        result = await run(txOn(client, followUps))
+        result = await run(txOn(client, followUps), locked)
         await client.query('commit')
       } catch (error) {
         await client.query('rollback').catch((rollbackError: Error) => {
@@ -58,7 +70,12 @@ export function createDatabase(options: { pool: Pool; term: () => number | null 
     return result
   }
 
-  return { pool, orm: drizzle(pool, { schema }), transaction }
+  return {
+    pool,
+    orm: drizzle(pool, { schema }),
+    transaction: (run) => lockedTransaction(async () => undefined, run),
+    lockedTransaction,
+  }
 }
 
 /** Making a Drizzle costs 0.1 ms, a tenth of a small commit; the log's own appends need none. */

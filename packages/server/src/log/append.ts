@@ -4,6 +4,7 @@
  * already is not appended again.
  */
 import { CorralError, type SessionId } from '@corral/protocol'
+import { together } from '../database/together.ts'
 import type { Tx } from '../database/transaction.ts'
 import { advanceHead, lockHead } from './heads.ts'
 import { insertEvents, numbered, withoutKnown } from './insert.ts'
@@ -31,9 +32,7 @@ export function createAppend(options: {
     const stored = numbered(head, fresh)
     const last = stored.at(-1)
     if (!last) return numbers
-    await insertEvents(tx.client, stored)
-    await sink.apply(tx, stored)
-    await advanceHead(tx.client, session, last.seq)
+    await together([insertEvents(tx.client, stored), advanceHead(tx.client, session, last.seq), sink.apply(tx, stored)])
     tx.afterCommit(() => publish(stored))
     return numbers
   }

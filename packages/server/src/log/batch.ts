@@ -3,6 +3,8 @@
  * the log lacks, gives numbers, and writes everything or nothing.
  */
 import type { SessionId } from '@corral/protocol'
+import type { PoolClient } from 'pg'
+import { together } from '../database/together.ts'
 import type { Database, Tx } from '../database/transaction.ts'
 import { advanceHeads, type Head, livingSessions, lockFreeHeads, lockHeads } from './heads.ts'
 import type { Incoming } from './incoming.ts'
@@ -36,10 +38,10 @@ export function commitBatch(
   batch: ReadonlyMap<SessionId, readonly Slice[]>,
   waitMs?: number,
 ): Promise<Map<SessionId, SessionResult>> {
-  return database.transaction(async (tx) => {
-    const sessions = [...batch.keys()]
-    const heads =
-      waitMs === undefined ? await lockFreeHeads(tx.client, sessions) : await lockHeads(tx.client, sessions, waitMs)
+  const sessions = [...batch.keys()]
+  const lock = (client: PoolClient) =>
+    waitMs === undefined ? lockFreeHeads(client, sessions) : lockHeads(client, sessions, waitMs)
+  return database.lockedTransaction(lock, async (tx, heads) => {
     const results = await resultsWithoutHead(
       tx,
       sessions.filter((session) => !heads.has(session)),
@@ -53,10 +55,13 @@ export function commitBatch(
       if (taking.lastN > head.lastN) takings.push(taking)
     }
     const stored = takings.flatMap((taking) => taking.stored)
-    if (stored.length > 0) await insertEvents(tx.client, stored)
     const shown = takings.flatMap((taking) => taking.shown)
-    if (shown.length > 0) await sink.apply(tx, shown)
-    if (takings.length > 0 && (await advanceHeads(tx.client, takings)) !== takings.length) throw new SessionVanished()
+    const [, advanced] = await together([
+      insertEvents(tx.client, stored),
+      advanceHeads(tx.client, takings),
+      sink.apply(tx, shown),
+    ])
+    if (advanced !== takings.length) throw new SessionVanished()
     tx.afterCommit(() => publish(stored))
     return results
   })

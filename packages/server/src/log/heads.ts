@@ -89,6 +89,7 @@ export async function advanceHeads(
   client: PoolClient,
   heads: (Omit<Head, 'epoch' | 'now'> & { progressAt: Date | null })[],
 ): Promise<number> {
+  if (heads.length === 0) return 0
   const { rowCount } = await client.query({
     name: 'log_advance',
     text: `

@@ -20,6 +20,7 @@ const insertSql = `
                        $8::integer[], $9::bigint[], $10::text[], $11::boolean[])`
 
 export async function insertEvents(client: PoolClient, events: readonly StoredEvent[]): Promise<void> {
+  if (events.length === 0) return
   await client.query({
     name: 'log_insert',
     text: insertSql,

@@ -39,7 +39,10 @@ export type LogSink = {
    * follow each other directly.
    */
   admit(tx: Tx, session: { id: SessionId; epoch: number }, events: AdmittedEvent[]): Promise<NewEvent[]>
-  /** After numbers are given, for both doors: the transcript. The events of each session are in order. */
+  /**
+   * After numbers are given, for both doors: the transcript. The events of each session are in order. It shares a round
+   * trip with their insertion, so it must not look at the log.
+   */
   apply(tx: Tx, events: StoredEvent[]): Promise<void>
 }
 

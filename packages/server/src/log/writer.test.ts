@@ -377,8 +377,8 @@ describe('a database that is away', () => {
   test('in the middle of a commit leaves it open whether there was one; sent again, it is stored once', async () => {
     const unanswered: Database = {
       ...database,
-      async transaction(run) {
-        await database.transaction((tx) => run({ ...tx, afterCommit: () => undefined }))
+      async lockedTransaction(lock, run) {
+        await database.lockedTransaction(lock, (tx, locked) => run({ ...tx, afterCommit: () => undefined }, locked))
         throw new Error('Connection terminated unexpectedly')
       },
     }

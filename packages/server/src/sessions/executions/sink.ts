@@ -18,6 +18,7 @@ import type { OweCallbacks } from '../../callbacks/owe.ts'
 import type { Timers } from '../../config.ts'
 import { sessionIdOf, sessionUuid } from '../../database/columns.ts'
 import { execution, modelCall, sandbox, session, workspace } from '../../database/schema.ts'
+import { together } from '../../database/together.ts'
 import type { Tx } from '../../database/transaction.ts'
 import { wakeSessions } from '../../database/wake.ts'
 import type { AdmittedEvent, LogSink, NewEvent, StoredEvent } from '../../log/types.ts'
@@ -163,12 +164,14 @@ export function createSink(options: {
       return stored
     },
     async apply(tx, events) {
-      await applyTranscript(tx, events)
-      await noteLateDeltas(tx, events)
-      await callbacks.ended(
-        tx,
-        events.flatMap(({ ends, executionId }) => (ends && executionId ? [executionId] : [])),
-      )
+      await together([
+        applyTranscript(tx, events),
+        noteLateDeltas(tx, events),
+        callbacks.ended(
+          tx,
+          events.flatMap(({ ends, executionId }) => (ends && executionId ? [executionId] : [])),
+        ),
+      ])
     },
   }
 }

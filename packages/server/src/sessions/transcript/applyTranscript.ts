@@ -6,6 +6,7 @@ import type { SessionId } from '@corral/protocol'
 import { changesOf, type LogEvent, type TranscriptMessage, type TranscriptPart } from '@corral/transcript'
 import { z } from 'zod'
 import { sessionUuid } from '../../database/columns.ts'
+import { together } from '../../database/together.ts'
 import type { Tx } from '../../database/transaction.ts'
 import type { StoredEvent } from '../../log/types.ts'
 
@@ -18,29 +19,32 @@ type Changes = Map<SessionId, Map<string, MessageChange>>
 
 /** A batch without messages and full updates, as most are, costs no query. */
 export async function applyTranscript(tx: Tx, events: readonly StoredEvent[]): Promise<void> {
-  await upsertInfos(tx, events)
   const messages = [...changesIn(events)].flatMap(([session, ofSession]) =>
     [...ofSession].map(([id, change]) => ({ session: sessionUuid(session), id, ...change })),
   )
   const parts = messages.flatMap(({ session, id: messageId, parts }) =>
     [...parts].map(([id, change]) => ({ session, messageId, id, ...change })),
   )
-  await removeMessages(
-    tx,
-    messages.filter(({ removed }) => removed),
-  )
-  await removeParts(
-    tx,
-    parts.filter(({ removed }) => removed),
-  )
-  await upsertMessages(
-    tx,
-    messages.flatMap(({ session, id, row }) => (row ? [{ session, id, row }] : [])),
-  )
-  await upsertParts(
-    tx,
-    parts.flatMap(({ session, messageId, id, row }) => (row ? [{ session, messageId, id, row }] : [])),
-  )
+  // Each sends its statements before it waits for anything, so they are run in this order.
+  await together([
+    upsertInfos(tx, events),
+    removeMessages(
+      tx,
+      messages.filter(({ removed }) => removed),
+    ),
+    removeParts(
+      tx,
+      parts.filter(({ removed }) => removed),
+    ),
+    upsertMessages(
+      tx,
+      messages.flatMap(({ session, id, row }) => (row ? [{ session, id, row }] : [])),
+    ),
+    upsertParts(
+      tx,
+      parts.flatMap(({ session, messageId, id, row }) => (row ? [{ session, messageId, id, row }] : [])),
+    ),
+  ])
 }
 
 /** Deltas are the bulk of a stream. As the log writes them they are told by their beginning, without being parsed. */
@@ -167,16 +171,18 @@ async function upsertParts(tx: Tx, rows: (PartKey & { row: PartRow })[]): Promis
 async function removeMessages(tx: Tx, keys: MessageKey[]): Promise<void> {
   if (keys.length === 0) return
   const values = [keys.map(({ session }) => session), keys.map(({ id }) => id)]
-  await tx.client.query(
-    `delete from part using unnest($1::uuid[], $2::text[]) gone (session_id, id)
-     where part.session_id = gone.session_id and part.message_id = gone.id`,
-    values,
-  )
-  await tx.client.query(
-    `delete from message using unnest($1::uuid[], $2::text[]) gone (session_id, id)
-     where message.session_id = gone.session_id and message.id = gone.id`,
-    values,
-  )
+  await together([
+    tx.client.query(
+      `delete from part using unnest($1::uuid[], $2::text[]) gone (session_id, id)
+       where part.session_id = gone.session_id and part.message_id = gone.id`,
+      values,
+    ),
+    tx.client.query(
+      `delete from message using unnest($1::uuid[], $2::text[]) gone (session_id, id)
+       where message.session_id = gone.session_id and message.id = gone.id`,
+      values,
+    ),
+  ])
 }
 
 async function removeParts(tx: Tx, keys: PartKey[]): Promise<void> {
