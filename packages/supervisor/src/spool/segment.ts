@@ -95,9 +95,10 @@ export function openSegment(folder: string, firstN: number): Segment {
   let count = 0
   let dropped = 0
 
-  function* records(from: number): Generator<{ payload: Buffer; next: number }> {
-    // One buffer for the whole way: what is yielded is good until the next is asked for.
-    let space = Buffer.allocUnsafe(readBytes)
+  function* records(from: number, until: number): Generator<{ payload: Buffer; next: number }> {
+    // One buffer for the whole way: what is yielded is good until the next is asked for. No larger than there is to
+    // read, which mostly is the one event that was just written.
+    let space = Buffer.allocUnsafe(Math.min(readBytes, until - from))
     let buffer = space.subarray(0, 0)
     let start = from
     let offset = 0
@@ -118,12 +119,12 @@ export function openSegment(folder: string, firstN: number): Segment {
     }
   }
 
-  for (const { payload, next } of records(0)) {
+  const size = fstatSync(file).size
+  for (const { payload, next } of records(0, size)) {
     if (count === 0) dropped = droppedBefore(payload)
     bytes = next
     count++
   }
-  const size = fstatSync(file).size
   if (size > bytes) ftruncateSync(file, bytes)
   // A file that is new must be found again after the machine went down.
   if (size === 0) syncFolder(folder)
@@ -151,7 +152,7 @@ export function openSegment(folder: string, firstN: number): Segment {
     sync: () => fdatasyncSync(file),
     read(offset, accept) {
       let end = offset
-      for (const { payload, next } of records(offset)) {
+      for (const { payload, next } of records(offset, bytes)) {
         if (!accept(payload)) break
         end = next
         if (end >= bytes) break
@@ -159,7 +160,7 @@ export function openSegment(folder: string, firstN: number): Segment {
       return end
     },
     *payloads() {
-      for (const { payload } of records(0)) yield payload
+      for (const { payload } of records(0, bytes)) yield payload
     },
     close: () => closeSync(file),
     remove() {
