@@ -11,6 +11,8 @@ import type { Begin } from './conversation.ts'
 import { beginBehindCorral, beginPrepared } from './corralAgent.ts'
 
 export type Agents = AsyncDisposable & {
+  /** Of the installation, by which its processes are told. */
+  folder: string
   ours: Begin
   /** Ours, begun in a session that was prepared and is warm. */
   prepared: Begin
@@ -24,6 +26,7 @@ export async function startAgents(): Promise<Agents> {
   const corral = await startInstallation()
   const repository = await makeRepository(join(corral.repositories, 'app.git'), { 'README.md': 'An app.\n' })
   return {
+    folder: corral.folder,
     ours: beginBehindCorral(corral, repository),
     prepared: beginPrepared(corral, repository),
     bare: beginBare({

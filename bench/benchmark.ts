@@ -6,13 +6,28 @@ export type Row = {
   unit: string
   /** One figure for each run. */
   figures: number[]
-  /** The same by the means that we compare ourselves with, measured by turns with ours. */
-  reference?: { what: string; figures: number[] }
+  /** The same by the means that we compare ourselves with, measured by turns with ours; or why it is not there. */
+  reference?: { what: string; figures: number[] } | { absent: string }
+  target?: Target
+  /** Where in a picture its median stands; the points of one series are connected. */
+  point?: { picture: PictureName; series: string; x: number }
 }
+
+/** What a row is to reach. */
+export type Target = {
+  of: 'median' | 'ratio'
+  atLeast?: number
+  atMost?: number
+  /** So many of the unit may come on top of what the ratio allows. */
+  plus?: number
+}
+
+export const pictureNames = ['latency-against-load', 'cost-against-history'] as const
+export type PictureName = (typeof pictureNames)[number]
 
 export type Bench = {
   /** A database of its own with the current schema, on a PostgreSQL that keeps its promises (fsync). */
-  openDatabase(): Promise<Pool>
+  openDatabase(): Promise<{ pool: Pool; url: string }>
 }
 
 export type Benchmark = {
@@ -43,3 +58,16 @@ export function percentile(figures: readonly number[], share: number): number {
 }
 
 export const median = (figures: readonly number[]): number => percentile(figures, 0.5)
+
+/** Of several measurements of many figures each, the first of which was the warm-up: what they had in the middle, and at most but for one in a hundred. */
+export const shares = [
+  { name: 'median', of: (runs: number[][]) => runs.slice(1).map(median) },
+  { name: 'p99', of: (runs: number[][]) => runs.slice(1).map((figures) => percentile(figures, 0.99)) },
+] as const
+
+/** How often a second, when `run` does it `count` times. */
+export async function perSecond(count: number, run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await run()
+  return count / ((performance.now() - start) / 1000)
+}

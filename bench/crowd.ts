@@ -37,9 +37,7 @@ async function measure(
     const memory = (await memoryOfSandboxes(corral)) - before
     rows.push(
       {
-        what: `${what}, each`,
-        unit: 'ms',
-        figures: figures(members),
+        ...{ what: `${what}, each`, unit: 'ms', figures: figures(members) },
         reference: { what: 'alone', figures: reference },
       },
       { what: `${what}, memory of one`, unit: 'MB', figures: [memory / count / MB] },

@@ -8,7 +8,7 @@ import type { Pool } from 'pg'
 import { type ServedStream, serveStream } from '../packages/server/src/faces/cloud-agent/testStream.ts'
 import { addUser, identityOn } from '../packages/server/src/identity/testIdentity.ts'
 import { delta, openLog } from '../packages/server/src/testing/log.ts'
-import { type Benchmark, byTurns, median, percentile } from './benchmark.ts'
+import { type Benchmark, byTurns, shares } from './benchmark.ts'
 
 const samples = 500
 const busySessions = 50
@@ -17,7 +17,7 @@ const busyFrameMs = 20
 export const latency: Benchmark = {
   name: 'latency',
   async run({ openDatabase }) {
-    const pool = await openDatabase()
+    const { pool } = await openDatabase()
     const { database } = await openLog(pool)
     const identity = identityOn(database)
     await addUser(database.pool, 'user-1')
@@ -34,16 +34,12 @@ export const latency: Benchmark = {
       { what: 'offer → viewer', of: path },
       { what: `offer → viewer, ${busySessions} sessions streaming`, of: loaded },
     ]
-    const shares = [
-      { name: 'median', of: median },
-      { name: 'p99', of: (figures: number[]) => percentile(figures, 0.99) },
-    ]
     return rows.flatMap(({ what, of }) =>
       shares.map((share) => ({
         what: `${what}, ${share.name}`,
         unit: 'ms',
-        figures: of.slice(1).map(share.of),
-        reference: { what: `bare insert of one row, ${share.name}`, figures: insert.slice(1).map(share.of) },
+        figures: share.of(of),
+        reference: { what: `bare insert of one row, ${share.name}`, figures: share.of(insert) },
       })),
     )
   },

@@ -7,10 +7,9 @@ import { pino } from 'pino'
 import { connect } from '../packages/server/src/database/connect.ts'
 import { startEmbeddedPostgres, stopEmbeddedPostgres } from '../packages/server/src/database/embedded.ts'
 import { migrate } from '../packages/server/src/database/migrate.ts'
+import type { Bench } from './benchmark.ts'
 
-export type BenchPostgres = AsyncDisposable & { openDatabase(): Promise<Pool> }
-
-export async function startPostgres(): Promise<BenchPostgres> {
+export async function startPostgres(): Promise<AsyncDisposable & Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-bench-'))
   const places = { dataFolder: join(folder, 'data'), runFolder: join(folder, 'run') }
   const log = pino({ level: 'warn' })
@@ -28,7 +27,7 @@ export async function startPostgres(): Promise<BenchPostgres> {
       const pool = connect(own.href)
       pools.push(pool)
       await migrate(pool)
-      return pool
+      return { pool, url: own.href }
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(pools.map((pool) => pool.end()))

@@ -7,7 +7,7 @@ import type { ScriptedModelControl } from '@corral/scripted-model'
 import { z } from 'zod'
 import { play, say } from '../e2e/harness/script.ts'
 import { startAgents } from './agents.ts'
-import { type Benchmark, byTurns, median, type Row } from './benchmark.ts'
+import { type Benchmark, byTurns, median, type Row, type Target } from './benchmark.ts'
 import type { Begin, Turn } from './conversation.ts'
 
 /** The figure of a run is their median. */
@@ -25,20 +25,32 @@ export const start: Benchmark = {
       bare: () => measure(bare, model, taken.bare),
     })
     /** The first, of the warm-up, does not count. */
-    const row = (what: string, figures: number[], reference: { what: string; figures: number[] }): Row => ({
-      ...{ what, unit: 'ms', figures: figures.slice(1) },
+    const row = (
+      what: string,
+      figures: number[],
+      reference: { what: string; figures: number[] },
+      target?: Target,
+    ): Row => ({
+      ...{ what, unit: 'ms', figures: figures.slice(1), ...(target && { target }) },
       reference: { ...reference, figures: reference.figures.slice(1) },
     })
     const cold = 'bare agent, from its process'
     const next = { what: 'bare agent, next prompt', figures: taken.bare.warm }
     return [
       row('start of a session → model', taken.ours.toModel, { what: cold, figures: taken.bare.toModel }),
-      row('start of a session → first event', taken.ours.toEvent, { what: cold, figures: taken.bare.toEvent }),
-      row('initiation of a prepared session → model', taken.prepared.toModel, next),
-      row('follow-up → model', taken.ours.warm, next),
+      row(
+        'start of a session → first event',
+        taken.ours.toEvent,
+        { what: cold, figures: taken.bare.toEvent },
+        atMost(1.1),
+      ),
+      row('initiation of a prepared session → model', taken.prepared.toModel, next, atMost(2)),
+      row('follow-up → model', taken.ours.warm, next, { ...atMost(1.02), plus: 15 }),
     ]
   },
 }
+
+const atMost = (ratio: number): Target => ({ of: 'ratio', atMost: ratio })
 
 /** Of the first turn of each conversation until the model and until the first event, and of its follow-ups. */
 type Takes = { toModel: number[]; toEvent: number[]; warm: number[] }

@@ -1,4 +1,4 @@
-/** Many viewers in a process of their own, counting what they get. Started by `fanOut.ts`, which says what to dial. */
+/** Many viewers in a process of their own, counting what they get. Who starts it says what to dial. */
 import { WebSocket } from 'ws'
 
 export type ToViewers = { dial: string[] } | { expect: number }
