@@ -22,8 +22,8 @@ export function changed(text: string, { file, was, becomes }: Sabotage['changes'
 export async function copyWith({ changes }: Pick<Sabotage, 'changes'>): Promise<Copy> {
   const folder = await mkdtemp(join(tmpdir(), 'corral-sabotage-'))
   const ours = (path: string) => basename(path) !== 'node_modules'
-  for (const name of ['package.json', 'packages', 'e2e'])
-    await cp(join(repository, name), join(folder, name), { recursive: true, filter: ours })
+  const names = (await readdir(repository)).filter((name) => ours(name) && !name.startsWith('.'))
+  for (const name of names) await cp(join(repository, name), join(folder, name), { recursive: true, filter: ours })
   await linkModules(folder)
   for (const change of changes) {
     const path = join(folder, change.file)

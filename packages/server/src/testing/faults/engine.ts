@@ -46,27 +46,30 @@ export async function startTestEngine({
       .map(([name, ms]) => `${name}=${ms}`)
       .join(),
   })
-  let engine: Engine
-  let pool: ReturnType<typeof connect>
+  let running: { engine: Engine; pool: ReturnType<typeof connect> } | null = null
 
   async function start(): Promise<void> {
-    pool = connect(stored.url)
-    engine = await startEngine({
+    const pool = connect(stored.url)
+    const engine = await startEngine({
       ...{ config, pool, driver, doorsFolder, logger },
       soleServer: true,
       wantScriptedModel: () => undefined,
       gatewayFigures: async () => null,
     })
+    running = { engine, pool }
   }
   async function stop(): Promise<void> {
-    await engine.close()
-    await pool.end()
+    const was = running
+    running = null
+    await was?.engine.close()
+    await was?.pool.end()
   }
+  const url = () => running?.engine.url ?? expect.fail('the server is stopped')
   await start()
   const orm = drizzle(stored.pool)
 
   async function call<T>(procedure: string, input: object): Promise<T> {
-    const response = await fetch(`${engine.url}/trpc/${procedure}`, {
+    const response = await fetch(`${url()}/trpc/${procedure}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${apiKey}` },
       body: JSON.stringify(input),
@@ -83,7 +86,6 @@ export async function startTestEngine({
 
   return {
     orm,
-    url: () => engine.url,
     stop,
     start,
     call,
@@ -108,7 +110,7 @@ export async function startTestEngine({
       ),
     async exported(of: SessionId): Promise<SessionExport> {
       const headers = { authorization: `Bearer ${apiKey}` }
-      const response = await fetch(`${engine.url}/api/session/${of}/export`, { headers })
+      const response = await fetch(`${url()}/api/session/${of}/export`, { headers })
       return response.json()
     },
     executions: (of: SessionId) =>
