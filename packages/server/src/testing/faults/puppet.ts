@@ -64,7 +64,6 @@ export function createPuppet(spec: SandboxSpec, script: Script, firstIncarnation
   let socket: WebSocket | null = null
   let greeted = false
   let state: 'dials' | 'away' | 'ended' = 'dials'
-  let heartbeats = true
 
   function dial(): void {
     if (state !== 'dials' || (socket !== null && socket.readyState < WebSocket.CLOSING)) return
@@ -217,7 +216,7 @@ export function createPuppet(spec: SandboxSpec, script: Script, firstIncarnation
   }
 
   const heart = setInterval(() => {
-    if (heartbeats && greeted) send({ method: 'heartbeat', params: {} })
+    if (greeted) send({ method: 'heartbeat', params: {} })
   }, heartbeatMs)
 
   const puppet = {
@@ -236,14 +235,6 @@ export function createPuppet(spec: SandboxSpec, script: Script, firstIncarnation
       state = 'dials'
       dial()
     },
-    /** Frozen: the connection is there, and says nothing any more. */
-    freeze() {
-      heartbeats = false
-      socket?.pause()
-    },
-    /** Reads nothing any more, and goes on to speak. */
-    deafen: () => socket?.pause(),
-    hear: () => socket?.resume(),
     /** Dies, and is started again; its spool is lost, and so is its workspace. */
     restart() {
       incarnation += 1
