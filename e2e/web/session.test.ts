@@ -59,9 +59,13 @@ describe.skipIf(noBrowser)('a session on the page', () => {
     session = ack.cloudAgentSessionId
   })
   afterAll(async () => {
-    await opened?.[Symbol.asyncDispose]()
-    await browser?.[Symbol.asyncDispose]()
-    await corral?.end()
+    // Trouble of the page fails the test, and leaves nothing behind.
+    try {
+      await opened?.[Symbol.asyncDispose]()
+    } finally {
+      await browser?.[Symbol.asyncDispose]()
+      await corral?.end()
+    }
   })
 
   const address = () => `/cloud/chat?sessionId=${session}`
