@@ -8,6 +8,7 @@ import { type AgentSessionId, newAgentSessionId, type SessionId } from '@corral/
 import { emptyTranscript, logEventOf, reduce } from '@corral/transcript'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { seriousIssues } from '../harness/accessibility.ts'
 import {
   addPerson,
   narrow,
@@ -22,7 +23,6 @@ import {
 import type { Installation } from '../harness/installation.ts'
 import { makeRepository } from '../harness/repositories.ts'
 import { ask, bash, gate, play, say, task, write } from '../harness/script.ts'
-import { seriousIssues } from './accessibility.ts'
 
 const patienceMs = 60_000
 const poem = Array.from({ length: 240 }, (_, i) => `word${i}`).join(' ')
