@@ -8,8 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newSandboxId } from '@corral/protocol'
-import { eq } from 'drizzle-orm'
-import { sandbox, session as sessionTable } from '../packages/server/src/database/schema.ts'
+import { sandbox } from '../packages/server/src/database/schema.ts'
 import type { Database } from '../packages/server/src/database/transaction.ts'
 import { type ServedStream, serveStream } from '../packages/server/src/faces/cloud-agent/testStream.ts'
 import { addUser, identityOn, quietLogger } from '../packages/server/src/identity/testIdentity.ts'
@@ -93,7 +92,7 @@ async function addMember(database: Database, face: ServedStream) {
   await database.orm
     .insert(sandbox)
     .values({ id, name: `corral__${id}`, state: 'starting', driver: 'bwrap', bootId, linkTokenHash })
-  await database.orm.update(sessionTable).set({ sandboxId: id }).where(eq(sessionTable.id, session))
+  await database.pool.query('update session set sandbox_id = $1 where id = $2', [id, session])
   const query = { cloudAgentSessionId: session, replay: 'false', ticket: await face.ticket(session) }
   return { session, token, bootId, viewerUrl: `${face.url}/stream?${new URLSearchParams(query)}` }
 }
