@@ -334,6 +334,18 @@ describe('an ended execution that may still run', () => {
     expect(decided(asked(30_000, 5_000))).toEqual({ do: 'wait', until: inMs(25_000) })
   })
 
+  it('is asked again when the question was lost, but not for ever of a supervisor that lives and answers nothing', () => {
+    const unanswered = (endedMsAgo: number, neighbors: Neighbors = 'none') =>
+      decided({
+        ...asked(endedMsAgo),
+        ending: [ended({ sentLink: null, endedAt: ago(endedMsAgo) })],
+        sandbox: sandbox({ neighbors }),
+      })
+    expect(unanswered(34_000)).toEqual({ do: 'interrupt', executionId: 'exec_E' })
+    expect(unanswered(35_000)).toEqual({ do: 'stopSandbox', unless: ['busy'] })
+    expect(unanswered(35_000, 'busy')).toEqual({ do: 'interrupt', executionId: 'exec_E' })
+  })
+
   it('does not cost its neighbors their work: the sandbox is stopped once they have none', () => {
     const among = (neighbors: Neighbors) => decided({ ...asked(30_000), sandbox: sandbox({ neighbors }) })
     expect(among('busy')).toEqual({ do: 'wait', until: inMs(30_000) })

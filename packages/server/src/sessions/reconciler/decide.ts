@@ -222,17 +222,20 @@ function whileAsked(
 }
 
 /**
- * An ended execution of which something may still run: ask again on each new link; end the sandbox if asking fails, once
- * nobody else works in it.
+ * An ended execution of which something may still run: ask again on each new link; end the sandbox if asking fails or is
+ * not answered, once nobody else works in it.
  */
 function untilStopped(facts: SessionFacts, execution: ExecutionFacts, now: Date, timers: Timers): SessionAction {
   const { sandbox, link } = facts
   if (!sandbox || sandbox.state === 'stopped') return { do: 'settleStopped', executionId: execution.id }
   if (!link || sandbox.state !== 'ready') return waitUntil(null)
-  if (execution.sentLink !== link.id) return { do: 'interrupt', executionId: execution.id }
   const linkedSince = new Date(now.getTime() - link.sinceMs)
   const deadline = later(latest(execution.endedAt ?? now, linkedSince), timers.stopMs)
-  if (deadline > now) return waitUntil(deadline)
+  const asked = execution.sentLink === link.id
+  // A supervisor that lives and answers nothing is asked until the deadline, and once more if this look comes late.
+  const isGivenUp = later(deadline, asked ? 0 : timers.commandMs) <= now
+  if (!asked && (!isGivenUp || sandbox.neighbors === 'busy')) return { do: 'interrupt', executionId: execution.id }
+  if (!isGivenUp) return waitUntil(deadline)
   return sandbox.neighbors === 'busy' ? waitUntil(later(now, timers.stopMs)) : { do: 'stopSandbox', unless: ['busy'] }
 }
 

@@ -17,7 +17,14 @@ let engine: TestEngine
 beforeAll(async () => {
   engine = await startTestEngine({
     driver: puppets.driver,
-    timers: { sandboxStartMs: startMs, sandboxInspectMs: 100, driverAnswerMs: 500, sandboxGraceMs: 100, stopMs: 500 },
+    timers: {
+      sandboxStartMs: startMs,
+      sandboxInspectMs: 100,
+      driverAnswerMs: 500,
+      sandboxGraceMs: 100,
+      stopMs: 500,
+      commandMs: 1_000,
+    },
   })
 })
 afterAll(async () => {
