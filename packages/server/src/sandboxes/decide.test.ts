@@ -75,7 +75,9 @@ describe('an unreachable sandbox', () => {
   it('is looked at again and again, and ended when it stays silent', () => {
     expect(decided({ ...unreachable, inspectedBeforeMs: 1_000 })).toEqual({ do: 'inspect' })
     expect(decided({ ...unreachable, inspectedBeforeMs: 0 })).toEqual({ do: 'wait', until: inMs(1_000) })
-    expect(decided({ ...unreachable, inspectedBeforeMs: 0, unreachableSince: ago(90_000) })).toEqual({
+    const lost = { ...unreachable, unreachableSince: ago(90_000) }
+    expect(decided({ ...lost, inspectedBeforeMs: 1_000 })).toEqual({ do: 'stop', because: 'silence' })
+    expect(decided({ ...lost, inspectedBeforeMs: 0 })).toEqual({
       do: 'stop',
       because: 'silence',
     })

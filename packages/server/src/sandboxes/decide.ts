@@ -68,9 +68,9 @@ export function decideSandbox(facts: SandboxFacts, now: Date, timers: Timers): S
     case 'unreachable': {
       if (!facts.whole) return { do: 'stop', because: 'lost' }
       const lostInMs = timers.sandboxLostMs - Math.min(since(facts.unreachableSince), facts.watchingForMs)
-      if (inspectInMs <= 0) return { do: 'inspect' }
-      // Its execution has failed by now; only its end makes room for the next one.
+      // Its execution has failed by now; only its end makes room for the next one. Looks may come late, and each be due.
       if (lostInMs <= 0) return { do: 'stop', because: 'silence' }
+      if (inspectInMs <= 0) return { do: 'inspect' }
       return { do: 'wait', until: inMs(Math.min(lostInMs, inspectInMs)) }
     }
   }

@@ -149,19 +149,23 @@ test('a link that is away for less than its time costs nothing', async () => {
   await nextCompletes(session)
 })
 
-test('a supervisor that is away for longer is lost; the next message has a new sandbox', async () => {
-  const { session, execution, puppet, params } = await heldTurn()
-  const { bootId } = await engine.sandboxOf(session)
-  const begunAt = performance.now()
-  puppet.leave()
-  expect(await engine.ended(execution)).toMatchObject({ state: 'failed', reason: 'sandbox_lost' })
-  expect(performance.now() - begunAt).toBeGreaterThan(lostMs)
-  await nextCompletes(session)
-  expect((await engine.sandboxOf(session)).bootId).not.toBe(bootId)
-  puppet.complete(params)
-  puppet.comeBack()
-  await nextCompletes(session)
-})
+test.each(['away', 'frozen'])(
+  'a supervisor that is %s for longer is lost; the next message has a new sandbox',
+  async (how) => {
+    const { session, execution, puppet, params } = await heldTurn()
+    const { bootId } = await engine.sandboxOf(session)
+    const begunAt = performance.now()
+    if (how === 'away') puppet.leave()
+    else puppet.freeze()
+    expect(await engine.ended(execution)).toMatchObject({ state: 'failed', reason: 'sandbox_lost' })
+    expect(performance.now() - begunAt).toBeGreaterThan(lostMs)
+    await nextCompletes(session)
+    expect((await engine.sandboxOf(session)).bootId).not.toBe(bootId)
+    puppet.complete(params)
+    puppet.comeBack()
+    await nextCompletes(session)
+  },
+)
 
 test('a server that is away for longer than that finds everything as it was told meanwhile', async () => {
   const { session, execution, puppet, params } = await heldTurn()

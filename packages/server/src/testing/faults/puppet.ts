@@ -63,7 +63,7 @@ export function createPuppet(spec: SandboxSpec, script: Script, firstIncarnation
   let closedWith: number | null = null
   let socket: WebSocket | null = null
   let greeted = false
-  let state: 'dials' | 'away' | 'ended' = 'dials'
+  let state: 'dials' | 'away' | 'frozen' | 'ended' = 'dials'
 
   function dial(): void {
     if (state !== 'dials' || (socket !== null && socket.readyState < WebSocket.CLOSING)) return
@@ -101,7 +101,8 @@ export function createPuppet(spec: SandboxSpec, script: Script, firstIncarnation
   }
 
   function send(frame: object): void {
-    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ jsonrpc: '2.0', ...frame }))
+    if (state !== 'frozen' && socket?.readyState === WebSocket.OPEN)
+      socket.send(JSON.stringify({ jsonrpc: '2.0', ...frame }))
   }
 
   function take(text: string): void {
@@ -231,8 +232,14 @@ export function createPuppet(spec: SandboxSpec, script: Script, firstIncarnation
       state = 'away'
       socket?.terminate()
     },
+    /** Keeps the connection open, and neither says nor hears anything until `comeBack`. */
+    freeze() {
+      state = 'frozen'
+      socket?.pause()
+    },
     comeBack() {
       state = 'dials'
+      socket?.resume()
       dial()
     },
     /** Dies, and is started again; its spool is lost, and so is its workspace. */
