@@ -9,7 +9,7 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
-import { callback } from '../database/schema.ts'
+import { callback } from '../database/callbackTables.ts'
 import type { Database, Orm } from '../database/transaction.ts'
 import { maxAttempts } from './decide.ts'
 

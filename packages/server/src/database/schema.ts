@@ -1,69 +1,41 @@
 /**
- * The rows of Corral. One state value per entity; what the database can hold as an invariant, it holds:
+ * The rows of sessions, executions, workspaces and sandboxes, and the log; others are in `…Tables.ts` beside it. One state
+ * value per entity; what the database can hold as an invariant, it holds:
  * one running execution per session, one ending event per execution, one event per server-made key.
  * Source: 10-engine "Rows and states". Times are `timestamptz`; `wakeAt` is compared with PostgreSQL's clock only.
  */
-import {
-  type AgentCommand,
-  type AgentSessionId,
-  type AskAnswer,
-  type AskKind,
-  type AskState,
-  type AttachmentType,
-  budgetScopes,
-  type CallbackAttempt,
-  type CallbackKeyId,
-  type CommandCall,
-  type DeliveryId,
-  deliveryStates,
-  type EditorContext,
-  type ExecutionId,
-  type FailureReason,
-  type Isolation,
-  type Network,
-  type Permissions,
-  type PromptFile,
-  type PullRequestRequest,
-  type SandboxId,
-  type SecretEnvelope,
-  type StreamEventType,
-  suggestionStates,
-  type VisitRefusal,
-  type WorkspaceDiff,
+import type {
+  AgentCommand,
+  AgentSessionId,
+  CommandCall,
+  EditorContext,
+  ExecutionId,
+  FailureReason,
+  Isolation,
+  Network,
+  Permissions,
+  PromptFile,
+  PullRequestRequest,
+  SandboxId,
+  SecretEnvelope,
+  StreamEventType,
+  WorkspaceDiff,
 } from '@corral/protocol'
 import { sql } from 'drizzle-orm'
 import {
-  bigint,
   boolean,
   check,
   index,
   integer,
   jsonb,
-  numeric,
   pgSequence,
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
-import { bytea, sessionIdColumn } from './columns.ts'
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
-const count = (name: string) => bigint(name, { mode: 'number' })
-/** A single token may cost less than a millionth. */
-const usd = (name: string) => numeric(name, { precision: 20, scale: 9, mode: 'number' })
-
-/** The reconciler's columns, the same for everything it owns. */
-const claimColumns = () => ({
-  /** When the reconciler looks at this row next; null when nothing is to be expected. */
-  wakeAt: at('wake_at'),
-  /** Moves with each `wake()`, so that a wake during an effect is not lost. */
-  wakeNo: count('wake_no').notNull().default(0),
-  claimNo: count('claim_no').notNull().default(0),
-  claimUntil: at('claim_until'),
-})
+import { at, bytea, claimColumns, count, sessionIdColumn } from './columns.ts'
 
 /**
  * The one active server of this database. Writers hold the row `FOR KEY SHARE` with `term` as its key, so that
@@ -279,83 +251,6 @@ export const execution = pgTable(
   ],
 )
 
-export const askKinds = ['question', 'permission'] as const satisfies AskKind[]
-export const askStates = ['open', 'answered', 'expired', 'withdrawn'] as const satisfies AskState[]
-
-/** What an agent wants to know or to be allowed. Open only while its execution runs. */
-export const ask = pgTable(
-  'ask',
-  {
-    sessionId: sessionIdColumn('session_id')
-      .notNull()
-      .references(() => session.id, { onDelete: 'cascade' }),
-    /** The agent's own. */
-    id: text('id').notNull(),
-    kind: text('kind', { enum: askKinds }).notNull(),
-    executionId: text('execution_id').$type<ExecutionId>().notNull(),
-    /** The agent's session that asks: the root's, or that of a sub-agent. */
-    agentSessionId: text('agent_session_id').notNull(),
-    /** As the agent made it. */
-    request: jsonb('request').$type<Record<string, unknown>>().notNull(),
-    state: text('state', { enum: askStates }).notNull().default('open'),
-    answer: jsonb('answer').$type<AskAnswer>(),
-    /** The user who answered; null when the agent itself or the deadline did. */
-    answeredBy: text('answered_by'),
-    askedAt: at('asked_at').notNull().defaultNow(),
-    /** Counted from `askedAt`, or from the end of an outage of ours after it. */
-    deadlineMs: integer('deadline_ms').notNull(),
-    closedAt: at('closed_at'),
-    /** The link on which the answer was last sent, and when. */
-    sentLink: text('sent_link'),
-    sentAt: at('sent_at'),
-    /** The agent has its answer, or has no use for one any more. */
-    settledAt: at('settled_at'),
-  },
-  (t) => [
-    primaryKey({ columns: [t.sessionId, t.id] }),
-    /** Open, or answered and not yet with the agent. */
-    index('ask_pending').on(t.sessionId, t.askedAt).where(sql`settled_at is null`),
-    index('ask_id').on(t.id),
-    check('ask_kind', sql`${t.kind} in ('question', 'permission')`),
-    check('ask_state', sql`${t.state} in ('open', 'answered', 'expired', 'withdrawn')`),
-    check('ask_closed', sql`(${t.state} = 'open') = (${t.closedAt} is null)`),
-    check('ask_answered', sql`(${t.answer} is not null) = (${t.state} in ('answered', 'expired'))`),
-    check('ask_settled', sql`${t.state} <> 'open' or ${t.settledAt} is null`),
-  ],
-)
-
-/** What an agent offers to do next. Nothing waits for it; the user's next message withdraws what is open. */
-export const suggestion = pgTable(
-  'suggestion',
-  {
-    sessionId: sessionIdColumn('session_id')
-      .notNull()
-      .references(() => session.id, { onDelete: 'cascade' }),
-    /** The agent's own. */
-    id: text('id').notNull(),
-    executionId: text('execution_id').$type<ExecutionId>().notNull(),
-    /** The agent's session that offers it: the root's, or that of a sub-agent. */
-    agentSessionId: text('agent_session_id').notNull(),
-    /** As the agent made it. */
-    request: jsonb('request').$type<Record<string, unknown>>().notNull(),
-    state: text('state', { enum: suggestionStates }).notNull().default('open'),
-    shownAt: at('shown_at').notNull().default(sql`clock_timestamp()`),
-    closedAt: at('closed_at'),
-    answeredBy: text('answered_by'),
-    acceptedIndex: integer('accepted_index'),
-    /** What its action became. */
-    acceptedAs: text('accepted_as').$type<ExecutionId>(),
-  },
-  (t) => [
-    primaryKey({ columns: [t.sessionId, t.id] }),
-    index('suggestion_open').on(t.sessionId).where(sql`state = 'open'`),
-    index('suggestion_id').on(t.id),
-    check('suggestion_state', sql`${t.state} in ('open', 'accepted', 'dismissed', 'withdrawn')`),
-    check('suggestion_closed', sql`(${t.state} = 'open') = (${t.closedAt} is null)`),
-    check('suggestion_accepted', sql`(${t.state} = 'accepted') = (${t.acceptedIndex} is not null)`),
-  ],
-)
-
 export const warmUpStates = ['due', 'running', 'over'] as const
 export const workspaceStates = ['absent', 'preparing', 'ready', 'failed', 'collecting'] as const
 
@@ -466,252 +361,8 @@ export const event = pgTable(
   ],
 )
 
-/** The transcript: the last full state of each message … */
-export const message = pgTable(
-  'message',
-  {
-    sessionId: sessionIdColumn('session_id').notNull(),
-    id: text('id').notNull(),
-    /** The `seq` of the first event about it; the order of messages. */
-    position: count('position').notNull(),
-    executionId: text('execution_id').$type<ExecutionId>(),
-    /** The agent's session: the root's, or that of a sub-agent. */
-    agentSessionId: text('agent_session_id').notNull(),
-    role: text('role', { enum: ['user', 'assistant'] }).notNull(),
-    info: text('info').notNull(),
-    /** The `seq` of the last event about it, without its parts. */
-    changedSeq: count('changed_seq').notNull().default(0),
-  },
-  (t) => [primaryKey({ columns: [t.sessionId, t.id] }), index('message_order').on(t.sessionId, t.position)],
-)
-
-/** … and of each of its parts, which may come before the message itself. Readers fold later deltas onto `data`. */
-export const part = pgTable(
-  'part',
-  {
-    sessionId: sessionIdColumn('session_id').notNull(),
-    messageId: text('message_id').notNull(),
-    id: text('id').notNull(),
-    position: count('position').notNull(),
-    type: text('type').notNull(),
-    data: text('data').notNull(),
-    /** Deltas up to this `seq` are contained in `data`. */
-    foldedSeq: count('folded_seq').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.sessionId, t.messageId, t.id] })],
-)
-
-/** The session object as the agent itself last told it. */
-export const sessionInfo = pgTable('session_info', {
-  sessionId: sessionIdColumn('session_id')
-    .primaryKey()
-    .references(() => session.id, { onDelete: 'cascade' }),
-  info: text('info').notNull(),
-})
-
-/** Numbers pushes in the order in which their heads arrived, whichever server's clock they came by. */
-export const pushOrder = pgSequence('push_order')
-
-/** What has been pushed of a session, item by item: enough to tell what is new, and what is not in the transcript. */
-export const pushedItem = pgTable(
-  'pushed_item',
-  {
-    sessionId: sessionIdColumn('session_id')
-      .notNull()
-      .references(() => session.id, { onDelete: 'cascade' }),
-    /** What the item is: `message/<id>`, `<message>/<part>`, `session_diff`, … */
-    key: text('key').notNull(),
-    /** Of the push that it came with. */
-    pushNo: count('push_no').notNull(),
-    /** How final the item is; a lower one takes the place of none. */
-    finality: count('finality').notNull(),
-    /** SHA-256 of the item as it came. */
-    digest: bytea('digest').notNull(),
-    /** The item itself, where it is in no other table. */
-    data: text('data'),
-  },
-  (t) => [primaryKey({ columns: [t.sessionId, t.key] })],
-)
-
-/** What is too large for a row, in pieces of at most 256 KiB. Named by its content, within its session. */
-export const blob = pgTable(
-  'blob',
-  {
-    sessionId: sessionIdColumn('session_id')
-      .notNull()
-      .references(() => session.id, { onDelete: 'cascade' }),
-    /** SHA-256, in hex. */
-    id: text('id').notNull(),
-    piece: integer('piece').notNull(),
-    data: bytea('data').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.sessionId, t.id, t.piece] })],
-)
-
-/** What a user has uploaded for a message to come; at most 5 MiB each, for a day. */
-export const upload = pgTable(
-  'upload',
-  {
-    userId: text('user_id').notNull(),
-    sha256: text('sha256').notNull(),
-    bytes: integer('bytes').notNull(),
-    mime: text('mime').$type<AttachmentType>().notNull(),
-    data: bytea('data').notNull(),
-    at: at('at').notNull().defaultNow(),
-  },
-  (t) => [primaryKey({ columns: [t.userId, t.sha256] }), index('upload_at').on(t.at)],
-)
-
-/** Files of a session's prompts, named by their content; gone with the session. */
-export const attachment = pgTable(
-  'attachment',
-  {
-    sessionId: sessionIdColumn('session_id')
-      .notNull()
-      .references(() => session.id, { onDelete: 'cascade' }),
-    sha256: text('sha256').notNull(),
-    bytes: integer('bytes').notNull(),
-    mime: text('mime').$type<AttachmentType>().notNull(),
-    data: bytea('data').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.sessionId, t.sha256] })],
-)
-
-/** What a sandbox shows to the gateway. Gone with its session or boot. */
-export const gatewayToken = pgTable(
-  'gateway_token',
-  {
-    hash: bytea('hash').primaryKey(),
-    sessionId: sessionIdColumn('session_id')
-      .notNull()
-      .references(() => session.id, { onDelete: 'cascade' }),
-    sandboxId: text('sandbox_id').$type<SandboxId>().notNull(),
-    bootId: text('boot_id').notNull(),
-    createdAt: at('created_at').notNull().defaultNow(),
-  },
-  (t) => [uniqueIndex('gateway_token_boot').on(t.sessionId, t.bootId)],
-)
-
-/** One call of a model through the gateway, written when it begins and again when it ends. */
-export const modelCall = pgTable(
-  'model_call',
-  {
-    id: uuid('id').primaryKey(),
-    sessionId: sessionIdColumn('session_id').notNull(),
-    executionId: text('execution_id').$type<ExecutionId>(),
-    userId: text('user_id').notNull(),
-    organizationId: text('organization_id'),
-    upstream: text('upstream').notNull(),
-    model: text('model').notNull(),
-    startedAt: at('started_at').notNull().defaultNow(),
-    endedAt: at('ended_at'),
-    /** HTTP status of the upstream; null while it runs or when it could not be reached. */
-    status: integer('status'),
-    promptTokens: integer('prompt_tokens'),
-    completionTokens: integer('completion_tokens'),
-    cachedTokens: integer('cached_tokens'),
-    /** US dollars; null while it runs, and for a model without a price. */
-    costUsd: usd('cost_usd'),
-  },
-  (t) => [
-    index('model_call_session').on(t.sessionId, t.startedAt),
-    index('model_call_execution').on(t.executionId),
-    index('model_call_user').on(t.userId, t.startedAt),
-    index('model_call_organization').on(t.organizationId, t.startedAt).where(sql`organization_id is not null`),
-  ],
-)
-
-/** What a session's programs reached through the web proxy in one minute, and what they were refused. */
-export const networkVisit = pgTable(
-  'network_visit',
-  {
-    sessionId: sessionIdColumn('session_id').notNull(),
-    minute: at('minute').notNull(),
-    host: text('host').notNull(),
-    port: integer('port').notNull(),
-    /** Why; empty when it was allowed. */
-    refused: text('refused').$type<VisitRefusal | ''>().notNull(),
-    visits: count('visits').notNull(),
-    sentBytes: count('sent_bytes').notNull(),
-    receivedBytes: count('received_bytes').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.sessionId, t.minute, t.host, t.port, t.refused] })],
-)
-
-/** What may be spent from `setAt` on; without a row nothing is checked. The gateway adds what each call cost. */
-export const budget = pgTable(
-  'budget',
-  {
-    scope: text('scope', { enum: budgetScopes }).notNull(),
-    /** Of the session (`agent_…`), the user or the organization. */
-    scopeId: text('scope_id').notNull(),
-    limitUsd: usd('limit_usd').notNull(),
-    spentUsd: usd('spent_usd').notNull().default(0),
-    setAt: at('set_at').notNull().defaultNow(),
-  },
-  (t) => [
-    primaryKey({ columns: [t.scope, t.scopeId] }),
-    check('budget_scope', sql`${t.scope} in ('session', 'user', 'organization')`),
-  ],
-)
-
 /** A stream ticket that has been used; it works once. */
 export const usedTicket = pgTable('used_ticket', {
   nonce: text('nonce').primaryKey(),
   expiresAt: at('expires_at').notNull(),
 })
-
-/** The end of an execution, told to whoever wants to know: one row for each, kept for a while after it is over. */
-export const callback = pgTable(
-  'callback',
-  {
-    id: text('id').$type<DeliveryId>().primaryKey(),
-    /** The order of lists. */
-    number: count('number').generatedAlwaysAsIdentity(),
-    sessionId: sessionIdColumn('session_id')
-      .notNull()
-      .references(() => session.id, { onDelete: 'cascade' }),
-    executionId: text('execution_id').$type<ExecutionId>().notNull(),
-    /** Whose keys sign it; see `callbacks/keys.ts`. */
-    owner: text('owner').notNull(),
-    state: text('state', { enum: deliveryStates }).notNull().default('waiting'),
-    /** Address and headers, sealed. */
-    target: bytea('target').notNull(),
-    /** The bytes that every attempt sends; fixed before the first one. */
-    body: text('body'),
-    /** How many were made, of which the newest are in `attempts`. */
-    attemptNo: integer('attempt_no').notNull().default(0),
-    attemptsLeft: integer('attempts_left').notNull(),
-    attempts: jsonb('attempts').$type<CallbackAttempt[]>().notNull().default([]),
-    attemptedAt: at('attempted_at'),
-    createdAt: at('created_at').notNull().defaultNow(),
-    ...claimColumns(),
-  },
-  (t) => [
-    uniqueIndex('callback_execution').on(t.executionId),
-    uniqueIndex('callback_session').on(t.sessionId, t.number),
-    index('callback_due').on(t.wakeAt).where(sql`wake_at is not null`),
-    index('callback_open').on(t.state).where(sql`state in ('waiting', 'pending')`),
-    check('callback_state', sql`${t.state} in ('waiting', 'pending', 'delivered', 'dead')`),
-    check('callback_body', sql`(${t.body} is null) = (${t.state} = 'waiting')`),
-    check('callback_attempts', sql`${t.attemptsLeft} >= 0`),
-  ],
-)
-
-/** What callbacks of an owner are signed with. */
-export const callbackKey = pgTable(
-  'callback_key',
-  {
-    id: text('id').$type<CallbackKeyId>().primaryKey(),
-    owner: text('owner').notNull(),
-    /** `whsec_…`, sealed. */
-    sealed: bytea('sealed').notNull(),
-    createdAt: at('created_at').notNull().defaultNow(),
-    /** Set once another has taken its place; until then it signs on. */
-    expiresAt: at('expires_at'),
-  },
-  (t) => [
-    uniqueIndex('callback_key_current').on(t.owner).where(sql`expires_at is null`),
-    index('callback_key_owner').on(t.owner),
-  ],
-)

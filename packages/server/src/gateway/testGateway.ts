@@ -21,6 +21,7 @@ import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pino } from 'pino'
 import { Agent, type Dispatcher, request } from 'undici'
+import { networkVisit } from '../database/gatewayTables.ts'
 import * as schema from '../database/schema.ts'
 import { createSealing } from '../secrets/sealing.ts'
 import { type TestDatabase, testDatabase } from '../testing/postgres.ts'
@@ -177,9 +178,9 @@ export async function testGateway(given: Partial<GatewaySettings> = {}): Promise
     visits: ({ id }) =>
       orm
         .select()
-        .from(schema.networkVisit)
-        .where(eq(schema.networkVisit.sessionId, id))
-        .orderBy(schema.networkVisit.host, schema.networkVisit.refused),
+        .from(networkVisit)
+        .where(eq(networkVisit.sessionId, id))
+        .orderBy(networkVisit.host, networkVisit.refused),
     async [Symbol.asyncDispose]() {
       await tcp.close()
       await door.destroy()

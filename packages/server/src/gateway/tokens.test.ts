@@ -1,6 +1,7 @@
 import { newBootId, newSandboxId } from '@corral/protocol'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { expect, test } from 'vitest'
+import { gatewayToken } from '../database/gatewayTables.ts'
 import * as schema from '../database/schema.ts'
 import { testGateway } from './testGateway.ts'
 import { tokenHash, tokenOf } from './token.ts'
@@ -16,7 +17,7 @@ test('the token of a boot is the same however often it is asked for, and ends th
   expect(await issueGatewayToken(orm, boot)).toBe(token)
   const later = await issueGatewayToken(orm, { ...boot, bootId: newBootId() })
   expect(later).not.toBe(token)
-  const stored = await orm.select({ hash: schema.gatewayToken.hash }).from(schema.gatewayToken)
+  const stored = await orm.select({ hash: gatewayToken.hash }).from(gatewayToken)
   expect(stored).toEqual([{ hash: tokenHash(later) }])
 })
 

@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto'
 import type { BootId, SandboxId, SessionId } from '@corral/protocol'
 import { and, eq, ne } from 'drizzle-orm'
-import { gatewayToken } from '../database/schema.ts'
+import { gatewayToken } from '../database/gatewayTables.ts'
 import type { Orm } from '../database/transaction.ts'
 import { tokenHash, tokenPrefix } from './token.ts'
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { SessionCosts, SessionId, UsageReport } from '@corral/protocol'
 import { sql } from 'drizzle-orm'
 import { afterAll, describe, expect, test } from 'vitest'
-import { modelCall } from '../../database/schema.ts'
+import { modelCall } from '../../database/gatewayTables.ts'
 import { reportQuery } from '../../sessions/reads/usageReport.ts'
 import { type Answer, bearer, expectRefusal, preparation, testFace } from './testFace.ts'
 

@@ -4,7 +4,8 @@ import { newMessageId, type SessionId } from '@corral/protocol'
 import { createKiloClient } from '@kilocode/sdk/v2/client'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { attachment, execution, session } from '../../database/schema.ts'
+import { attachment } from '../../database/attachmentTables.ts'
+import { execution, session } from '../../database/schema.ts'
 import { type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade

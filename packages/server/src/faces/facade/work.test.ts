@@ -9,7 +9,8 @@ import { and, eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { startProxy } from '../../../../client/src/testing/proxy.ts'
-import { ask, execution, session } from '../../database/schema.ts'
+import { ask } from '../../database/askTables.ts'
+import { execution, session } from '../../database/schema.ts'
 import { assistantSays, expectRefused, type TestFacade, testFacade } from './testFacade.ts'
 
 let face: TestFacade

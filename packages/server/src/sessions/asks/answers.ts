@@ -17,7 +17,8 @@ import {
   sameAnswer,
 } from '@corral/protocol'
 import { and, desc, eq, sql } from 'drizzle-orm'
-import { ask, sessionHead } from '../../database/schema.ts'
+import { ask } from '../../database/askTables.ts'
+import { sessionHead } from '../../database/schema.ts'
 import type { Database, Tx } from '../../database/transaction.ts'
 import { wakeSessions } from '../../database/wake.ts'
 import { recordAudit } from '../../identity/audit.ts'

@@ -4,7 +4,8 @@
  */
 import { CorralError, invalidInput, permissionRequestSchema, permissionsSchema } from '@corral/protocol'
 import { and, eq, sql } from 'drizzle-orm'
-import { ask, session } from '../../database/schema.ts'
+import { ask } from '../../database/askTables.ts'
+import { session } from '../../database/schema.ts'
 import type { Database } from '../../database/transaction.ts'
 import { recordAudit } from '../../identity/audit.ts'
 import { lockOwned } from '../access.ts'

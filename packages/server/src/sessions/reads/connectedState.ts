@@ -1,7 +1,8 @@
 /** What a viewer is told between replay and live: the state of a session as of one `seq`. */
 import { type ConnectedFrame, permissionRequestSchema, questionRequestSchema, type SessionId } from '@corral/protocol'
 import { and, asc, eq, inArray, isNull } from 'drizzle-orm'
-import { ask, execution, sandbox, session, sessionHead, workspace } from '../../database/schema.ts'
+import { ask } from '../../database/askTables.ts'
+import { execution, sandbox, session, sessionHead, workspace } from '../../database/schema.ts'
 import type { Orm } from '../../database/transaction.ts'
 import { workspaceView } from './sessionViews.ts'
 

@@ -1,7 +1,7 @@
 /** What a session's programs reached through the web proxy, page by page. Whose session it is was asked before. */
 import { type ExecutionId, invalidInput, type NetworkLog, type SessionId } from '@corral/protocol'
 import { and, asc, desc, eq, gte, lte, sql } from 'drizzle-orm'
-import { networkVisit } from '../../database/schema.ts'
+import { networkVisit } from '../../database/gatewayTables.ts'
 import type { Orm } from '../../database/transaction.ts'
 import { findExecution } from '../executions/executionReads.ts'
 

@@ -12,15 +12,8 @@ import {
   type SessionId,
 } from '@corral/protocol'
 import { and, desc, eq, gte, inArray, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
-import {
-  ask,
-  type ExecutionRequest,
-  execution,
-  session,
-  sessionHead,
-  suggestion,
-  workspace,
-} from '../../database/schema.ts'
+import { ask, suggestion } from '../../database/askTables.ts'
+import { type ExecutionRequest, execution, session, sessionHead, workspace } from '../../database/schema.ts'
 import { sessionIdOf, sessionUuid } from '../../database/sessionUuid.ts'
 import type { Database } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'

@@ -4,8 +4,9 @@
  */
 import type { GetUsageReportInput, SessionCosts, SessionId, UsageFigures, UsageReport } from '@corral/protocol'
 import { and, inArray, sql } from 'drizzle-orm'
+import { modelCall } from '../../database/gatewayTables.ts'
 import { user } from '../../database/identityTables.ts'
-import { modelCall, session } from '../../database/schema.ts'
+import { session } from '../../database/schema.ts'
 import { sessionIdOf } from '../../database/sessionUuid.ts'
 import type { Orm } from '../../database/transaction.ts'
 import type { Caller } from '../../identity/caller.ts'

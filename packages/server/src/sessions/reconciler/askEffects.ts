@@ -1,7 +1,8 @@
 /** Effects on asks: a recorded answer goes to the agent, and what nobody answered in time counts as rejected. */
 import type { AskAnswer } from '@corral/protocol'
 import { eq, sql } from 'drizzle-orm'
-import { ask, sessionHead } from '../../database/schema.ts'
+import { ask } from '../../database/askTables.ts'
+import { sessionHead } from '../../database/schema.ts'
 import { close, closingEvent, named } from '../asks/asks.ts'
 import type { Action } from './decide.ts'
 import type { EffectScope } from './effectScope.ts'

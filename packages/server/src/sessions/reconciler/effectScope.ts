@@ -3,8 +3,9 @@
  * one way to write: under the locks of the session's head, its sandbox and the claim, in that order.
  */
 import { type and, eq } from 'drizzle-orm'
+import type { ask } from '../../database/askTables.ts'
 import { type Claim, holdClaim } from '../../database/reconciler.ts'
-import { type ask, type execution, sandbox, sessionHead, type workspace } from '../../database/schema.ts'
+import { type execution, sandbox, sessionHead, type workspace } from '../../database/schema.ts'
 import type { Tx } from '../../database/transaction.ts'
 import type { Link } from '../../supervisors/link.ts'
 import type { EffectDependencies } from './effects.ts'

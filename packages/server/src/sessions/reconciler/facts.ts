@@ -1,8 +1,9 @@
 /** Reads everything that a decision about one session needs, in one look; see `decide.ts`. */
 import type { SessionId } from '@corral/protocol'
 import { and, asc, eq, isNotNull, isNull, sql } from 'drizzle-orm'
+import { ask } from '../../database/askTables.ts'
 import { checkpoint } from '../../database/checkpointTable.ts'
-import { ask, execution, sandbox, session, sessionHead, workspace } from '../../database/schema.ts'
+import { execution, sandbox, session, sessionHead, workspace } from '../../database/schema.ts'
 import type { Orm } from '../../database/transaction.ts'
 import type { Links } from '../../supervisors/links.ts'
 import { openWork } from '../executions/openWork.ts'

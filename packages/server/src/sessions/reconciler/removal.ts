@@ -1,24 +1,11 @@
 /** What leaves the database: the deltas of an execution that has stopped, and everything of a session that was deleted. */
 import { and, eq, sql } from 'drizzle-orm'
-import {
-  ask,
-  attachment,
-  blob,
-  budget,
-  event,
-  execution,
-  message,
-  networkVisit,
-  part,
-  pushedItem,
-  sandbox,
-  session,
-  sessionInfo,
-  sessionSecret,
-  suggestion,
-  workspace,
-} from '../../database/schema.ts'
+import { ask, suggestion } from '../../database/askTables.ts'
+import { attachment } from '../../database/attachmentTables.ts'
+import { budget, networkVisit } from '../../database/gatewayTables.ts'
+import { event, execution, sandbox, session, sessionSecret, workspace } from '../../database/schema.ts'
 import type { Tx } from '../../database/transaction.ts'
+import { blob, message, part, pushedItem, sessionInfo } from '../../database/transcriptTables.ts'
 import { neighborsOf } from '../placement/neighbors.ts'
 import { placesOf } from '../placement/places.ts'
 import type { Action } from './decide.ts'

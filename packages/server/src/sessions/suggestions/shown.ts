@@ -5,7 +5,7 @@
  */
 import { kilocodeDataSchema, type SessionId, suggestionRequestSchema } from '@corral/protocol'
 import { and, count, eq, sql } from 'drizzle-orm'
-import { suggestion } from '../../database/schema.ts'
+import { suggestion } from '../../database/askTables.ts'
 import type { Tx } from '../../database/transaction.ts'
 import type { AdmittedEvent, NewEvent } from '../../log/types.ts'
 

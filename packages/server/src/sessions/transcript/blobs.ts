@@ -5,8 +5,8 @@
 import { blobReferenceSchema, type SessionId } from '@corral/protocol'
 import { and, eq } from 'drizzle-orm'
 import { sessionUuid } from '../../database/columns.ts'
-import { blob } from '../../database/schema.ts'
 import type { Orm, Tx } from '../../database/transaction.ts'
+import { blob } from '../../database/transcriptTables.ts'
 
 const pieceBytes = 256 * 1024
 /** No reference of ours is longer. */

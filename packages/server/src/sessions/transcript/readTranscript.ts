@@ -5,9 +5,10 @@
 import { type ExecutionId, type Part, partSchema, type SessionId } from '@corral/protocol'
 import { mayGrow, type Transcript, type TranscriptMessage, type TranscriptPart } from '@corral/transcript'
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { message, part, sessionHead } from '../../database/schema.ts'
+import { sessionHead } from '../../database/schema.ts'
 import { sessionUuid } from '../../database/sessionUuid.ts'
 import type { Orm } from '../../database/transaction.ts'
+import { message, part } from '../../database/transcriptTables.ts'
 import { wholeText } from './blobs.ts'
 import { grown } from './growth.ts'
 
